@@ -1,0 +1,37 @@
+# Every verb a person types. Each one does its own set-up: packages from the lock file, tools through apt when root.
+SHELL := /bin/sh
+NODE ?= node
+HOMEWARD := $(NODE) dist/cli/main.js
+PACKAGES := node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: build ## P2P server, storage device and camera on this machine, until Ctrl-C (DEMO="--seconds 20 --source fake")
+	@scripts/need ffmpeg
+	@exec $(HOMEWARD) demo $(DEMO)
+
+test: build ## everything that is checked: format, lint, types, shell scripts, all tests (ONLY=ring for some)
+	@scripts/need ffmpeg shellcheck strace
+	@scripts/check
+	@exec $(NODE) --import tsx scripts/test/run.ts $(ONLY)
+
+bench: build ## speed and memory, each beside a rival or the bare limit in the same run
+	@scripts/need ffmpeg
+	@exec $(NODE) --import tsx scripts/bench/run.ts $(ONLY)
+
+build: $(PACKAGES) ## compile firmware/ into dist/
+	@rm -rf dist
+	@node_modules/.bin/tsc -p tsconfig.build.json
+	@chmod +x dist/cli/main.js
+
+$(PACKAGES): package.json package-lock.json
+	@scripts/need-node
+	npm ci --no-fund --no-audit
+	@touch $@
+
+clean: ## remove what was built and installed
+	rm -rf dist out node_modules

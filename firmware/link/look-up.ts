@@ -1,0 +1,101 @@
+/** The camera's question to a P2P server: where is my storage device? (patent step B) */
+import type { Clock } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+import { equalBytes } from '../wire/bytes.ts'
+import { HomewardError } from '../wire/errors.ts'
+import { SIGNAL_NONCE_BYTES, type SignalMessage, type SignalOf } from '../wire/signal.ts'
+import type { Address } from './address.ts'
+import type { ServerAddresses } from './server-addresses.ts'
+import { exchange, type SignalPort } from './signal-port.ts'
+import { lookUpKey, openAnswer, openStatement, readOneAddress } from './signal-proof.ts'
+import { shortId } from './uid.ts'
+
+/**
+ * Doubling gaps, first short enough that one lost datagram does not delay a connect that LAN probes are already racing.
+ * Silence is the server's answer to strangers, so only the last entry, giving up, ends it.
+ */
+export const LOOK_UP_SCHEDULE_MS = [0, 100, 300, 700, 1500, 3000, 5000] as const
+
+export interface LookUp {
+  readonly signals: SignalPort
+  readonly server: ServerAddresses
+  /** Ed25519 key of the storage device, 32 bytes: what its UID says. */
+  readonly storage: Uint8Array
+  /** The look-up tag of the pair, or of the setup token, 16 bytes. */
+  readonly tag: Uint8Array
+  readonly clock: Clock
+  readonly random: Random
+  readonly signal: AbortSignal
+}
+
+export interface Located {
+  /** The storage device's own addresses, best first, signed by its key. */
+  readonly candidates: readonly Address[]
+  /** Grows with every registration of the storage device. */
+  readonly serial: number
+  /** Its address as the server sees it. */
+  readonly observed: Address
+  /** This device's address as the server sees it. */
+  readonly self: Address
+  /** Which of the server's addresses answered. */
+  readonly server: Address
+}
+
+/**
+ * Asks all addresses of the server until one answers. Throws SERVER_UNREACHABLE after LOOK_UP_SCHEDULE_MS, CANCELLED when
+ * `signal` aborts. Answers that the pinned server or the storage device did not sign count as none.
+ */
+export async function lookUp(options: LookUp): Promise<Located> {
+  const { signals, server, storage, tag, clock, random, signal } = options
+  const addresses = await server.current(signal)
+  const request: SignalMessage = {
+    t: 'look-up',
+    nonce: random.bytes(SIGNAL_NONCE_BYTES),
+    key: lookUpKey(storage, tag),
+  }
+  const located = await exchange<Located>({
+    signals,
+    clock,
+    scheduleMs: LOOK_UP_SCHEDULE_MS,
+    signal,
+    send: () => {
+      for (const address of addresses) signals.send(request, address)
+    },
+    accept: (message, from) => {
+      if (message.t !== 'signed' || !equalBytes(message.nonce, request.nonce)) return undefined
+      const result = readLocated(message, server.server.key, storage, from)
+      return result === undefined ? undefined : { result }
+    },
+  })
+  if (located !== undefined) return located
+  if (signal.aborted) throw new HomewardError('CANCELLED', 'the look-up was cancelled')
+  throw silence(server, storage)
+}
+
+function readLocated(
+  message: SignalOf<'signed'>,
+  serverKey: Uint8Array,
+  storage: Uint8Array,
+  from: Address,
+): Located | undefined {
+  const body = openAnswer(message, serverKey)
+  if (body?.t !== 'found') return undefined
+  const announcement = openStatement(body, { uid: storage })
+  const observed = readOneAddress(body.storage)
+  const self = readOneAddress(body.asker)
+  if (announcement === undefined || observed === undefined || self === undefined) return undefined
+  return { candidates: announcement.candidates, serial: announcement.serial, observed, self, server: from }
+}
+
+function silence(server: ServerAddresses, storage: Uint8Array): HomewardError {
+  const waitedMs = LOOK_UP_SCHEDULE_MS.at(-1) ?? 0
+  return new HomewardError(
+    'SERVER_UNREACHABLE',
+    `the P2P server ${server.name} gave no answer about storage ${shortId(storage)} within ${waitedMs / 1000} s`,
+    {
+      hint:
+        'The server or the way to it may be down (UDP blocked, another key than the pinned one), the storage device may ' +
+        'be off or not registered there, or this camera is not paired with it: a P2P server is silent about all of these.',
+    },
+  )
+}

@@ -1,0 +1,213 @@
+/** The camera's sending half of one channel: reads records ahead, cuts them into pieces, keeps within the credit. */
+import type { Clock, Timer } from '../../platform/clock.ts'
+import { HomewardError, isHomewardError } from '../../wire/errors.ts'
+import { RECORD_MAX_BYTES } from '../../wire/limits.ts'
+import type { Range } from '../../wire/ranges.ts'
+import { type CameraMessage, encodeControl, encodePiece } from '../../wire/session.ts'
+import type { Channel } from '../channel.ts'
+import { type Flight, Flights } from './flights.ts'
+import { bypassesBacklog, type Lane, pickPiece, pickRecord, type RecordState } from './pick.ts'
+import type { RecordRef, RecordSource } from './source.ts'
+import { type Candidate, Survey } from './survey.ts'
+import { CreditWindow } from './window.ts'
+
+/** A record that could not be read is left in peace this long: the ring may be busy replacing it. */
+export const READ_AGAIN_MS = 5000
+
+export class Sender {
+  readonly #channel: Channel
+  readonly #clock: Clock
+  readonly #warn: (problem: HomewardError) => void
+  readonly #flights = new Flights()
+  readonly #survey: Survey
+  readonly #unreadable = new Set<string>()
+  #window = new CreditWindow(0)
+  #liveFirst = true
+  #startsAllowed = 0
+  #bypassed = 0
+  #last: Lane = 'backlog'
+  #blocked = false
+  #pumping = false
+  #closed = false
+  #readAgain: Timer | undefined
+
+  constructor(channel: Channel, clock: Clock, warn: (problem: HomewardError) => void) {
+    this.#channel = channel
+    this.#clock = clock
+    this.#warn = warn
+    this.#survey = new Survey(channel.remote, (log, first, last) => this.tell({ type: 'ask', log, first, last }))
+    channel.onDrain(() => {
+      this.#blocked = false
+      this.pump()
+    })
+  }
+
+  /** Records and bytes that wait for their answer. */
+  get inFlight(): { readonly records: number; readonly bytes: number } {
+    return { records: this.#flights.count, bytes: this.#flights.bytes }
+  }
+
+  open(creditBytes: number, liveFirst: boolean): void {
+    this.#window = new CreditWindow(creditBytes)
+    this.#liveFirst = liveFirst
+    this.#startsAllowed = Number.POSITIVE_INFINITY
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#readAgain?.cancel()
+    this.#flights.clear()
+  }
+
+  /** A control message; it goes whatever waits. */
+  tell(message: CameraMessage): void {
+    if (!this.#channel.send(encodeControl(message))) this.#blocked = true
+  }
+
+  setSources(sources: readonly RecordSource[]): void {
+    this.#survey.refresh(sources)
+  }
+
+  /** A page of what the storage device holds; the source it is about. Throws FRAME_MALFORMED. */
+  answered(log: string, first: number, last: number): RecordSource {
+    return this.#survey.answer(log, first, last).source
+  }
+
+  setCredit(id: number, bytes: number): void {
+    this.#window.setCredit(id, bytes)
+  }
+
+  giveGrant(id: number, bytes: number): void {
+    this.#window.giveGrant({ id, bytes })
+  }
+
+  /** How many transfers may still begin. */
+  allowStarts(count: number): void {
+    this.#startsAllowed = count
+  }
+
+  /** Takes the wholly sent records that lie within `ranges` out of flight. */
+  landWithin(log: string, ranges: readonly Range[]): Flight[] {
+    const landed = this.#flights.sentWithin(log, ranges)
+    for (const flight of landed) this.#land(flight)
+    return landed
+  }
+
+  /** Takes the wholly sent record of this transfer out of flight. */
+  land(transfer: number): Flight | undefined {
+    const flight = this.#flights.sent(transfer)
+    if (flight !== undefined) this.#land(flight)
+    return flight
+  }
+
+  /** Records that were in flight are to be sent again. */
+  rewind(): void {
+    this.#survey.rewind()
+  }
+
+  /** Reads ahead and sends for as long as there is something, room in the window and room in the channel. */
+  pump(): void {
+    if (this.#closed || this.#pumping) return
+    this.#pumping = true
+    do this.#readAhead()
+    while (this.#sendPiece())
+    this.#pumping = false
+  }
+
+  #land(flight: Flight): void {
+    this.#flights.remove(flight)
+    if (flight.granted) this.#window.endGrant()
+  }
+
+  /** False when nothing can be sent now. */
+  #sendPiece(): boolean {
+    if (this.#blocked) return false
+    const heads = { live: this.#flights.head('live'), backlog: this.#flights.head('backlog') }
+    const lane = pickPiece({ heads, last: this.#last, startsAllowed: this.#startsAllowed })
+    if (lane === undefined) return false
+    if (heads[lane]?.started === false) this.#startsAllowed--
+    const piece = this.#flights.cut(lane)
+    if (piece === undefined) return false
+    this.#last = lane
+    this.#blocked = !this.#channel.send(encodePiece(piece))
+    return true
+  }
+
+  #readAhead(): void {
+    const confirmation = this.#window.takeConfirmation(this.#flights.windowBytes)
+    if (confirmation !== undefined) this.tell({ type: 'credited', id: confirmation })
+    for (;;) {
+      const next = {
+        live: this.#survey.next('live', this.#liveFirst, this.#passOver),
+        backlog: this.#survey.next('backlog', this.#liveFirst, this.#passOver),
+      }
+      const state = this.#state(next)
+      const choice = pickRecord(state)
+      if (choice.do === 'wait') return
+      if (choice.do === 'need') {
+        this.tell({ type: 'need', ...this.#window.ask(choice.bytes) })
+        continue
+      }
+      const candidate = next[choice.lane]
+      if (candidate === undefined) return
+      if (choice.lane === 'backlog') this.#bypassed = 0
+      else if (bypassesBacklog(state)) this.#bypassed++
+      this.#read({ ...candidate, lane: choice.lane, granted: choice.granted })
+    }
+  }
+
+  readonly #passOver = (ref: RecordRef): boolean =>
+    this.#flights.has(ref) || this.#unreadable.has(keyOf(ref)) || ref.bytes > RECORD_MAX_BYTES
+
+  #state(next: Record<Lane, Candidate | undefined>): RecordState {
+    const lane = (name: Lane) => ({ nextBytes: next[name]?.ref.bytes, ahead: this.#flights.ahead(name) })
+    return {
+      lanes: { live: lane('live'), backlog: lane('backlog') },
+      creditBytes: this.#window.creditBytes,
+      inFlightBytes: this.#flights.windowBytes,
+      inFlightRecords: this.#flights.count,
+      grant: this.#window.grant,
+      needBytes: this.#window.needBytes,
+      startsAllowed: this.#startsAllowed,
+      notStarted: this.#flights.notStarted,
+      bypassed: this.#bypassed,
+    }
+  }
+
+  #read(flight: Flight): void {
+    if (flight.granted) this.#window.useGrant()
+    this.#flights.add(flight)
+    const { source, ref } = flight
+    source.read(ref).then(
+      (data) => {
+        if (data.byteLength === 0 || data.byteLength > ref.bytes) {
+          this.#cannotRead(flight, new HomewardError('RECORD_DAMAGED', `${data.byteLength} of ${ref.bytes} bytes`))
+        } else if (this.#flights.fill(flight, data)) this.pump()
+      },
+      (error: unknown) => this.#cannotRead(flight, error),
+    )
+  }
+
+  /** The ring replaces what is damaged by itself; whatever it is, nothing else waits for it. */
+  #cannotRead(flight: Flight, error: unknown): void {
+    if (this.#closed) return
+    this.#flights.remove(flight)
+    if (flight.granted) this.#window.keepGrant()
+    const code = isHomewardError(error) ? error.code : 'INTERNAL'
+    const { log, seq } = flight.ref
+    const why = error instanceof Error ? error.message : String(error)
+    this.#warn(new HomewardError(code, `${log}/${seq} could not be read: ${why}`, { cause: error }))
+    this.#unreadable.add(keyOf(flight.ref))
+    this.#readAgain ??= this.#clock.after(READ_AGAIN_MS, () => {
+      this.#readAgain = undefined
+      this.#unreadable.clear()
+      this.#survey.rewind()
+      this.pump()
+    })
+    this.pump()
+  }
+}
+
+function keyOf({ log, seq }: RecordRef): string {
+  return `${log}:${seq}`
+}

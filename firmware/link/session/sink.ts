@@ -1,0 +1,23 @@
+/** What a storage session needs of an archive, for one camera. The archive itself belongs to the storage device. */
+import type { GapPayload } from '../../wire/gap.ts'
+import type { Range } from '../../wire/ranges.ts'
+import type { RecordHeader } from '../../wire/record.ts'
+import type { Loss } from './source.ts'
+
+/** Stored now, stored before with the same content, or stored apart because the name was taken by other content. */
+export type StoreOutcome = 'stored' | 'duplicate' | 'conflict'
+
+/**
+ * Every promise resolves only once its effect is on the disk and in the index. What rejects with a fault of the record
+ * itself (`isRecordFault`) goes to quarantine; any other rejection is trouble of the disk, and the camera keeps its copy.
+ */
+export interface RecordSink {
+  /** `payload` is the opened payload of a fragment record; `receivedUs` is wall time. */
+  store(header: RecordHeader, payload: Uint8Array, receivedUs: number): Promise<StoreOutcome>
+  gap(header: RecordHeader, gap: GapPayload, receivedUs: number): Promise<void>
+  lost(loss: Loss, receivedUs: number): Promise<void>
+  /** Keeps the record as it came. Its header may be anything. */
+  quarantine(record: Uint8Array, why: { readonly code: string; readonly text: string }): Promise<void>
+  /** Sorted ranges of first … last that are settled for good: stored, expired, quarantined or lost. */
+  durable(log: string, first: number, last: number): readonly Range[] | Promise<readonly Range[]>
+}

@@ -1,0 +1,49 @@
+/** What a camera session needs of a ring, on a card or in memory. The ring itself belongs to the camera. */
+import type { GapReason } from '../../wire/gap.ts'
+import type { Range } from '../../wire/ranges.ts'
+import type { RecordKind } from '../../wire/record.ts'
+
+export interface RecordRef {
+  readonly log: string
+  readonly seq: number
+  /** It covers seq … seq+span-1. */
+  readonly span: number
+  readonly kind: RecordKind
+  /** As it travels: header and sealed payload. */
+  readonly bytes: number
+}
+
+/** A log with records that are not acknowledged. */
+export interface WaitingLog {
+  readonly log: string
+  /** Public key of the storage device it is sealed for. */
+  readonly recipient: Uint8Array
+  readonly first: number
+  readonly last: number
+  readonly unacked: readonly Range[]
+}
+
+/** Numbers that will never arrive, of a log whose key is gone: no record can be sealed to say so. */
+export interface Loss {
+  readonly log: string
+  readonly first: number
+  readonly last: number
+  readonly reason: GapReason
+}
+
+export interface RecordSource {
+  /** The log that is being written. */
+  readonly log: string
+  /** Logs with records that are not acknowledged, oldest first. */
+  logs(): readonly WaitingLog[]
+  /** The first record at or after `fromSeq` that is not acknowledged. */
+  next(log: string, fromSeq: number): RecordRef | undefined
+  /** The record as it travels. Rejects when it cannot be read; then the source says later what became of it. */
+  read(ref: RecordRef): Promise<Uint8Array>
+  /** Losses that are not acknowledged. */
+  losses(): readonly Loss[]
+  /** These are safe on the other side: records and losses. */
+  ack(log: string, ranges: readonly Range[]): void
+  /** Something was appended, lost or acknowledged. Returns the way to stop. */
+  onChange(listener: () => void): () => void
+}

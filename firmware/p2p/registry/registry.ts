@@ -1,0 +1,47 @@
+/** Which storage devices are registered, and under which keys cameras find them. */
+import type { Address } from '../../link/address.ts'
+import type { SignedStatement } from '../../link/signal-proof.ts'
+import type { RefusalReason } from '../../wire/signal.ts'
+
+/** One part of a registration, all signatures checked. */
+export interface RegistrationPart {
+  /** Public key of the storage device, 32 bytes. */
+  readonly uid: Uint8Array
+  /** Its address as the server sees it. */
+  readonly observed: Address
+  readonly signed: SignedStatement
+  /** Registrations of one UID in time: by the issue of their cookie, then by serial. The newest wins. */
+  readonly cookieMs: number
+  readonly serial: number
+  readonly part: number
+  readonly parts: number
+  /** Look-up keys of its tags in hex. */
+  readonly keys: readonly string[]
+}
+
+/**
+ * `stored`: this part is the newest. `repeated`: the same part again, nothing changed, its time runs on. `outdated`: there
+ * is a newer one, or another one of the same age.
+ */
+export type RegisterResult = 'stored' | 'repeated' | 'outdated' | RefusalReason
+
+export interface FoundStorage {
+  readonly signed: SignedStatement
+  readonly observed: Address
+}
+
+export interface RegistryStats {
+  readonly uids: number
+  readonly keys: number
+}
+
+export interface Registry {
+  /** How long a registration lasts without a word from the device. */
+  readonly ttlMs: number
+  register(part: RegistrationPart): Promise<RegisterResult>
+  /** Another `ttlMs` for a device that is registered from exactly this address; false when it is not. */
+  extend(uid: Uint8Array, observed: Address): Promise<boolean>
+  find(key: string): Promise<FoundStorage | undefined>
+  stats(): Promise<RegistryStats>
+  close(): Promise<void>
+}

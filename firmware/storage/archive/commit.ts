@@ -1,0 +1,66 @@
+/**
+ * Group commit: whatever gathers while one commit is under way goes into the next. A first fragment waits a little for
+ * others; under load there is no wait, for they gather while the batch before is being synced.
+ */
+import { type Clock, sleep } from '../../platform/clock.ts'
+import type { BatchWriter } from './batch-writer.ts'
+import { diskError } from './disk-errors.ts'
+import { CLOSED, type Job } from './jobs.ts'
+
+/** Bounds the memory of one batch and how long its first fragment waits for its last. */
+const BATCH_MAX_BYTES = 64 * 1024 * 1024
+
+export class GroupCommit {
+  readonly #writer: BatchWriter
+  readonly #clock: Clock
+  readonly #delayMs: number
+  readonly #queue: Job[] = []
+  readonly #closing = new AbortController()
+  #loop: Promise<void> | undefined
+
+  constructor(writer: BatchWriter, clock: Clock, delayMs: number) {
+    this.#writer = writer
+    this.#clock = clock
+    this.#delayMs = delayMs
+  }
+
+  /** Resolves when the job is done and durable; rejects with the HomewardError of what kept it from that. */
+  submit(job: Job): Promise<void> {
+    if (this.#closing.signal.aborted) job.reject(CLOSED)
+    else this.#queue.push(job)
+    this.#loop ??= this.#run()
+    return job.done
+  }
+
+  /** What was submitted before is finished; what comes later is refused. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    while (this.#loop !== undefined) await this.#loop
+  }
+
+  async #run(): Promise<void> {
+    // Also without a delay, what is submitted in the same turn belongs together.
+    if (this.#delayMs > 0) await sleep(this.#clock, this.#delayMs, this.#closing.signal)
+    else await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const jobs = this.#take()
+      try {
+        await this.#writer.commit(jobs)
+      } catch (error) {
+        for (const job of jobs) job.reject(diskError(error, 'storing'))
+      }
+    }
+    this.#loop = undefined
+  }
+
+  /** The next jobs in the order they came; one that runs alone comes alone. */
+  #take(): Job[] {
+    if (this.#queue[0]?.kind === 'alone') return this.#queue.splice(0, 1)
+    let bytes = 0
+    const end = this.#queue.findIndex((job, index) => {
+      bytes += job.kind === 'fragment' ? job.arrived.entryBytes : 0
+      return job.kind === 'alone' || (index > 0 && bytes > BATCH_MAX_BYTES)
+    })
+    return this.#queue.splice(0, end === -1 ? this.#queue.length : end)
+  }
+}

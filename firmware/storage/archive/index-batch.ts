@@ -1,0 +1,154 @@
+/** The changes of one commit, gathered; what several of them add up in (ranges, totals) is read once and merged here. */
+import { fromHex, toHex } from '../../wire/bytes.ts'
+import type { Range } from '../../wire/ranges.ts'
+import { type ArchiveIndex, metaKey, withRanges } from './index.ts'
+import type { Change } from './index-store.ts'
+import { type FileId, fileKey, fragmentKey, joinKey, rangeKey, type Table, timeKey, u64Bytes } from './keys.ts'
+import {
+  type CameraRow,
+  encodeFragmentRow,
+  encodeJson,
+  type FileRow,
+  type FragmentRow,
+  LEDGER_KINDS,
+  type LedgerRow,
+  type OpenRow,
+  type TotalsRow,
+} from './rows.ts'
+
+interface LogRanges {
+  readonly camera: Uint8Array
+  readonly log: string
+  readonly added: Range[]
+}
+
+interface CameraTotals {
+  readonly camera: Uint8Array
+  row: TotalsRow
+}
+
+export class IndexBatch {
+  readonly #index: ArchiveIndex
+  readonly #changes: Change[] = []
+  readonly #ranges = new Map<string, LogRanges>()
+  readonly #totals = new Map<string, CameraTotals>()
+
+  constructor(index: ArchiveIndex) {
+    this.#index = index
+  }
+
+  putFile(id: FileId, row: FileRow): void {
+    this.#put('files', fileKey(id), encodeJson(row))
+  }
+
+  putOpen(id: FileId, row: OpenRow): void {
+    this.#put('open', fileKey(id), encodeJson(row))
+  }
+
+  removeOpen(id: FileId): void {
+    this.#remove('open', fileKey(id))
+  }
+
+  putFragment(camera: Uint8Array, log: string, seq: number, row: FragmentRow): void {
+    this.#put('fragments', fragmentKey(camera, log, seq), encodeFragmentRow(row))
+    this.addDurable(camera, log, seq, seq)
+    this.#addTotals(camera, { fragments: 1, bytes: row.bytes, lastReceivedUs: row.receivedUs })
+  }
+
+  /** The file's row and its fragments' rows go; what they held stays durable. */
+  removeFile(id: FileId): void {
+    const row = this.#index.file(id)
+    if (row === undefined) return
+    this.#remove('files', fileKey(id))
+    this.removeOpen(id)
+    for (const { seq, row: fragment } of this.#index.fragmentsOf({ id, row })) {
+      this.#remove('fragments', fragmentKey(id.camera, id.log, seq))
+      this.#addTotals(id.camera, { fragments: -1, bytes: -fragment.bytes, lastReceivedUs: 0 })
+    }
+  }
+
+  addDurable(camera: Uint8Array, log: string, first: number, last: number): void {
+    const name = `${toHex(camera)}/${log}`
+    const known = this.#ranges.get(name) ?? { camera, log, added: [] }
+    this.#ranges.set(name, known)
+    known.added.push([first, last])
+  }
+
+  putLedger(camera: Uint8Array, row: LedgerRow, hash: string): void {
+    this.#put('ledger', ledgerKey(camera, row, hash), encodeJson(row))
+    this.addDurable(camera, row.log, row.first, row.last)
+    const totals = this.#totalsOf(camera)
+    const lengthUs = row.dated ? row.endUs - row.startUs : 0
+    totals.row = { ...totals.row, longestLedgerUs: Math.max(totals.row.longestLedgerUs, lengthUs) }
+  }
+
+  putCamera(camera: Uint8Array, row: CameraRow): void {
+    this.#put('cameras', camera, encodeJson(row))
+  }
+
+  putMeta(name: string, value: string): void {
+    this.#put('meta', metaKey(name), new Uint8Array(Buffer.from(value)))
+  }
+
+  /** To be handed to the index at once: merged from what is committed now. */
+  changes(): Change[] {
+    const ranges = [...this.#ranges.values()].flatMap((log) => this.#rangeChanges(log))
+    const totals = [...this.#totals.values()].map(({ camera, row }) => change('totals', camera, encodeJson(row)))
+    return [...this.#changes, ...ranges, ...totals]
+  }
+
+  #rangeChanges({ camera, log, added }: LogRanges): Change[] {
+    const low = Math.min(...added.map(([first]) => first))
+    const high = Math.max(...added.map(([, last]) => last))
+    const before = this.#index.touchingRanges(camera, log, low, high)
+    const after = withRanges(before, added)
+    const kept = new Set(after.map(([first]) => first))
+    const same = new Set(before.map(([first, last]) => `${first}-${last}`))
+    const gone = before.filter(([first]) => !kept.has(first))
+    const fresh = after.filter(([first, last]) => !same.has(`${first}-${last}`))
+    return [
+      ...gone.map(([first]) => change('ranges', rangeKey(camera, log, first), undefined)),
+      ...fresh.map(([first, last]) => change('ranges', rangeKey(camera, log, first), u64Bytes(last))),
+    ]
+  }
+
+  #totalsOf(camera: Uint8Array): CameraTotals {
+    const name = toHex(camera)
+    const known = this.#totals.get(name) ?? { camera, row: this.#index.totals(camera) }
+    this.#totals.set(name, known)
+    return known
+  }
+
+  #addTotals(camera: Uint8Array, delta: { fragments: number; bytes: number; lastReceivedUs: number }): void {
+    const totals = this.#totalsOf(camera)
+    totals.row = {
+      ...totals.row,
+      fragments: totals.row.fragments + delta.fragments,
+      bytes: totals.row.bytes + delta.bytes,
+      lastReceivedUs: Math.max(totals.row.lastReceivedUs, delta.lastReceivedUs),
+    }
+  }
+
+  #put(table: Table, key: Uint8Array, value: Uint8Array): void {
+    this.#changes.push(change(table, key, value))
+  }
+
+  #remove(table: Table, key: Uint8Array): void {
+    this.#changes.push(change(table, key, undefined))
+  }
+}
+
+/** One entry per kind and content for each number: entering the same again changes nothing. */
+export function ledgerKey(camera: Uint8Array, row: LedgerRow, hash: string): Uint8Array {
+  return joinKey(
+    timeKey(camera, row.dated ? row.startUs : 0),
+    fromHex(row.log),
+    u64Bytes(row.first),
+    Uint8Array.of(LEDGER_KINDS.indexOf(row.kind)),
+    fromHex(hash.slice(0, 8).padEnd(8, '0')),
+  )
+}
+
+function change(table: Table, key: Uint8Array, value: Uint8Array | undefined): Change {
+  return { table, key, value }
+}

@@ -1,0 +1,227 @@
+/** What the archive holds, as typed questions to the tables. Every answer reads only the rows it needs. */
+
+import { toHex } from '../../wire/bytes.ts'
+import { addRange, type Range } from '../../wire/ranges.ts'
+import type { Change, IndexStore, Row } from './index-store.ts'
+import {
+  afterPrefix,
+  CAMERA_BYTES,
+  type FileId,
+  fileKey,
+  fragmentKey,
+  joinKey,
+  logKey,
+  parseFileKey,
+  parseFragmentKey,
+  rangeKey,
+  readU64,
+  TABLES,
+  type Table,
+  timeKey,
+} from './keys.ts'
+import { FRAGMENT_MAX_US, WINDOW_US } from './names.ts'
+import {
+  type CameraRow,
+  decodeFragmentRow,
+  decodeJson,
+  type FileRow,
+  type FragmentRow,
+  type LedgerRow,
+  NO_TOTALS,
+  type OpenRow,
+  type TotalsRow,
+} from './rows.ts'
+
+/** A file ends at most this long after it starts: its window, and the longest last fragment. */
+const FILE_MAX_US = WINDOW_US + FRAGMENT_MAX_US
+const PAGE_ROWS = 1000
+
+export interface IndexedFile {
+  readonly id: FileId
+  readonly row: FileRow
+}
+
+export interface IndexedFragment {
+  readonly camera: Uint8Array
+  readonly log: string
+  readonly seq: number
+  readonly row: FragmentRow
+}
+
+export class ArchiveIndex {
+  readonly #store: IndexStore
+
+  constructor(store: IndexStore) {
+    this.#store = store
+  }
+
+  fragment(camera: Uint8Array, log: string, seq: number): FragmentRow | undefined {
+    const value = this.#store.get('fragments', fragmentKey(camera, log, seq))
+    return value === undefined ? undefined : decodeFragmentRow(value)
+  }
+
+  /** The fragments of one file in ascending order. */
+  fragmentsOf({ id, row }: IndexedFile): IndexedFragment[] {
+    const from = fragmentKey(id.camera, id.log, row.firstSeq)
+    const until = fragmentKey(id.camera, id.log, row.lastSeq + 1)
+    return this.#store
+      .range('fragments', { from, until })
+      .map(toFragment)
+      .filter((found) => found.row.fileFirstSeq === id.firstSeq && found.row.fileStartUs === id.startUs)
+  }
+
+  file(id: FileId): FileRow | undefined {
+    const value = this.#store.get('files', fileKey(id))
+    return value === undefined ? undefined : decodeJson<FileRow>(value)
+  }
+
+  /** Dated files with footage between the two times, by start. */
+  files(camera: Uint8Array, fromUs: number, toUs: number): IndexedFile[] {
+    const from = timeKey(camera, Math.max(1, fromUs - FILE_MAX_US))
+    const rows = this.#store.range('files', { from, until: timeKey(camera, Math.max(1, toUs)) })
+    return rows.map(toFile).filter(({ row }) => row.endUs > fromUs)
+  }
+
+  undatedFiles(camera: Uint8Array): IndexedFile[] {
+    return this.#store.range('files', { from: timeKey(camera, 0), until: timeKey(camera, 1) }).map(toFile)
+  }
+
+  /** The dated file that starts last before `beforeUs`, or first from `fromUs` on. */
+  lastFile(camera: Uint8Array, beforeUs: number): IndexedFile | undefined {
+    const query = { from: timeKey(camera, 1), until: timeKey(camera, beforeUs), reverse: true, limit: 1 }
+    return this.#store.range('files', query).map(toFile)[0]
+  }
+
+  firstFile(camera: Uint8Array, fromUs: number): IndexedFile | undefined {
+    const query = { from: timeKey(camera, Math.max(1, fromUs)), until: afterPrefix(camera), limit: 1 }
+    return this.#store.range('files', query).map(toFile)[0]
+  }
+
+  /** Every file of a camera, or of all of them, a page at a time: rows written meanwhile may or may not appear. */
+  *allFiles(camera?: Uint8Array): Generator<IndexedFile> {
+    for (const row of this.#scan('files', camera)) yield toFile(row)
+  }
+
+  /** Files that may stand on the disk unfinished. */
+  openFiles(): { readonly id: FileId; readonly row: OpenRow }[] {
+    return this.#store.range('open', {}).map(({ key, value }) => ({
+      id: parseFileKey(key),
+      row: decodeJson<OpenRow>(value),
+    }))
+  }
+
+  /** The numbers from `first` to `last` that are settled for good: stored, or in the ledger. */
+  durable(camera: Uint8Array, log: string, first: number, last: number): Range[] {
+    return this.touchingRanges(camera, log, first, last).flatMap(([low, high]): Range[] =>
+      high < first || low > last ? [] : [[Math.max(low, first), Math.min(high, last)]],
+    )
+  }
+
+  /** Whole stored ranges that overlap or touch `first` to `last`. */
+  touchingRanges(camera: Uint8Array, log: string, first: number, last: number): Range[] {
+    const before = { from: logKey(camera, log), until: rangeKey(camera, log, first), reverse: true, limit: 1 }
+    const inside = { from: rangeKey(camera, log, first), until: rangeKey(camera, log, last + 2) }
+    const rows = [...this.#store.range('ranges', before), ...this.#store.range('ranges', inside)]
+    return rows.map(toRange).filter(([, high]) => high + 1 >= first)
+  }
+
+  /** Every log a camera has sent, with what is settled of it. */
+  logs(camera: Uint8Array): { readonly log: string; readonly ranges: readonly Range[] }[] {
+    const found = new Map<string, Range[]>()
+    for (const row of this.#scan('ranges', camera)) {
+      const { log } = parseFragmentKey(row.key)
+      const ranges = found.get(log) ?? []
+      ranges.push(toRange(row))
+      found.set(log, ranges)
+    }
+    return [...found].map(([log, ranges]) => ({ log, ranges }))
+  }
+
+  totals(camera: Uint8Array): TotalsRow {
+    const value = this.#store.get('totals', camera)
+    return value === undefined ? NO_TOTALS : decodeJson<TotalsRow>(value)
+  }
+
+  camerasWithTotals(): Uint8Array[] {
+    return this.#store.range('totals', {}).map(({ key }) => key)
+  }
+
+  cameras(): { readonly camera: Uint8Array; readonly row: CameraRow }[] {
+    return this.#store
+      .range('cameras', {})
+      .map(({ key, value }) => ({ camera: key, row: decodeJson<CameraRow>(value) }))
+  }
+
+  /** Dated entries of the ledger that reach into the span, by start. */
+  ledger(camera: Uint8Array, fromUs: number, toUs: number): LedgerRow[] {
+    const from = timeKey(camera, Math.max(1, fromUs - this.totals(camera).longestLedgerUs))
+    const rows = this.#store.range('ledger', { from, until: timeKey(camera, Math.max(1, toUs)) })
+    return rows.map(({ value }) => decodeJson<LedgerRow>(value)).filter((row) => row.endUs >= fromUs)
+  }
+
+  *allLedger(camera?: Uint8Array): Generator<{ camera: Uint8Array; row: LedgerRow }> {
+    for (const { key, value } of this.#scan('ledger', camera)) {
+      yield { camera: key.subarray(0, CAMERA_BYTES), row: decodeJson<LedgerRow>(value) }
+    }
+  }
+
+  hasLedgerKey(key: Uint8Array): boolean {
+    return this.#store.get('ledger', key) !== undefined
+  }
+
+  meta(name: string): string | undefined {
+    const value = this.#store.get('meta', metaKey(name))
+    return value === undefined ? undefined : Buffer.from(value).toString()
+  }
+
+  commit(changes: readonly Change[]): Promise<void> {
+    return this.#store.commit(changes)
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** Every row as text, for comparing two indexes. */
+  dump(): string[] {
+    return TABLES.flatMap((table) =>
+      Array.from(this.#scan(table), ({ key, value }) => {
+        const text = table === 'fragments' || table === 'ranges' ? toHex(value) : Buffer.from(value).toString()
+        return `${table} ${toHex(key)} ${text}`
+      }),
+    )
+  }
+
+  *#scan(table: Table, prefix?: Uint8Array): Generator<Row> {
+    const until = prefix === undefined ? undefined : afterPrefix(prefix)
+    let from = prefix
+    for (;;) {
+      const rows = this.#store.range(table, { from, until, limit: PAGE_ROWS })
+      yield* rows
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < PAGE_ROWS) return
+      from = joinKey(last.key, Uint8Array.of(0))
+    }
+  }
+}
+
+export function metaKey(name: string): Uint8Array {
+  return new Uint8Array(Buffer.from(name))
+}
+
+function toFile({ key, value }: Row): IndexedFile {
+  return { id: parseFileKey(key), row: decodeJson<FileRow>(value) }
+}
+
+function toFragment({ key, value }: Row): IndexedFragment {
+  return { ...parseFragmentKey(key), row: decodeFragmentRow(value) }
+}
+
+function toRange({ key, value }: Row): Range {
+  return [parseFragmentKey(key).seq, readU64(value, 0)]
+}
+
+/** `ranges` with all of `added` in it. */
+export function withRanges(ranges: readonly Range[], added: readonly Range[]): Range[] {
+  return added.reduce<Range[]>((all, [first, last]) => addRange(all, first, last), [...ranges])
+}

@@ -1,0 +1,119 @@
+/**
+ * Lines of the journal, and the rows of the index that follow from each. Pure. A line is the CRC-32 of its JSON as 8 hex
+ * digits, a space, the JSON, a line feed. Keys are hex, times are microseconds.
+ */
+import { crc32 } from 'node:zlib'
+import { fromHex } from '../../wire/bytes.ts'
+import type { IndexBatch } from './index-batch.ts'
+import type { LedgerKind } from './rows.ts'
+
+/** A camera got a folder for its new files. */
+export interface CameraEntry {
+  readonly type: 'camera'
+  readonly atUs: number
+  readonly camera: string
+  readonly folder: string
+  readonly folders: readonly string[]
+}
+
+/** Numbers that are settled without a fragment in a file. */
+export interface LedgerEntry {
+  readonly type: LedgerKind
+  readonly atUs: number
+  readonly camera: string
+  readonly log: string
+  readonly first: number
+  readonly last: number
+  readonly dated: boolean
+  readonly boot: string
+  readonly startUs: number
+  readonly endUs: number
+  readonly reason: string
+  /** Relative to the root: what was kept apart, or the file that expired; '' for a gap. */
+  readonly path: string
+  /** SHA-256 of what was kept apart, hex; '' when nothing was. */
+  readonly hash: string
+  /** `expired`: start of the file as in its key, 0 when undated. */
+  readonly fileStartUs?: number
+}
+
+/** Something about a file that a person may want to know later; no rows follow from it. */
+export interface NoteEntry {
+  readonly type: 'cut' | 'doubtful' | 'unreadable'
+  readonly atUs: number
+  readonly path: string
+  readonly bytes: number
+  readonly reason: string
+}
+
+export type JournalEntry = CameraEntry | LedgerEntry | NoteEntry
+
+export function isLedgerEntry(entry: JournalEntry): entry is LedgerEntry {
+  return entry.type === 'gap' || entry.type === 'quarantine' || entry.type === 'conflict' || entry.type === 'expired'
+}
+
+export function encodeLine(entry: JournalEntry): Uint8Array {
+  const json = Buffer.from(JSON.stringify(entry))
+  return new Uint8Array(Buffer.concat([Buffer.from(`${sum(json)} `), json, Buffer.from('\n')]))
+}
+
+/** The entry of one line without its line feed, or undefined when the line is damaged. */
+export function decodeLine(line: Uint8Array): JournalEntry | undefined {
+  const json = line.subarray(9)
+  const found = Buffer.from(line.subarray(0, 9)).toString('latin1')
+  if (json.byteLength === 0 || found !== `${sum(json)} `) return undefined
+  try {
+    return JSON.parse(Buffer.from(json).toString()) as JournalEntry
+  } catch {
+    return undefined
+  }
+}
+
+function sum(json: Uint8Array): string {
+  return crc32(json).toString(16).padStart(8, '0')
+}
+
+export interface Lines {
+  readonly entries: readonly JournalEntry[]
+  /** Bytes up to the end of the last whole line that is sound; what follows is a torn tail. */
+  readonly goodBytes: number
+  /** Damaged lines with sound ones behind them. */
+  readonly damaged: number
+}
+
+export function decodeLines(bytes: Uint8Array): Lines {
+  const entries: JournalEntry[] = []
+  let goodBytes = 0
+  let damaged = 0
+  let suspect = 0
+  let at = 0
+  for (;;) {
+    const end = bytes.indexOf(10, at)
+    if (end === -1) break
+    const entry = decodeLine(bytes.subarray(at, end))
+    at = end + 1
+    if (entry === undefined) suspect++
+    else {
+      entries.push(entry)
+      damaged += suspect
+      suspect = 0
+      goodBytes = at
+    }
+  }
+  return { entries, goodBytes, damaged }
+}
+
+/** Adds the rows that follow from an entry. The same when it happens and when the index is rebuilt. */
+export function applyEntry(batch: IndexBatch, entry: JournalEntry): void {
+  if (entry.type === 'camera') {
+    batch.putCamera(fromHex(entry.camera), { folder: entry.folder, folders: entry.folders })
+    return
+  }
+  if (!isLedgerEntry(entry)) return
+  const camera = fromHex(entry.camera)
+  const { type: kind, log, first, last, dated, boot, startUs, endUs, reason, path, atUs } = entry
+  batch.putLedger(camera, { kind, log, first, last, dated, boot, startUs, endUs, reason, path, atUs }, entry.hash)
+  if (kind === 'expired') {
+    batch.removeFile({ camera, startUs: entry.fileStartUs ?? 0, log, firstSeq: first })
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The index in LMDB. `overlappingSync` is off: then a commit writes its pages, syncs them, writes the new root through a
+ * descriptor opened with O_DSYNC, and only then resolves (seen with strace; lmdb-js `src/writer.cpp`, `mdb_txn_commit`).
+ * With it on, a failed sync would leave `flushed` pending for ever. `eventTurnBatching` is off because its own commit
+ * promise has nobody to catch a failure; `batch` gives the atomicity by itself.
+ */
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
+import { HomewardError } from '../../wire/errors.ts'
+import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
+import { TABLES, type Table } from './keys.ts'
+
+/** Address space set aside, not bytes: about two years of 16 cameras. LMDB maps more when it must. */
+const MAP_BYTES = 16 * 1024 ** 3
+
+export class LmdbStore implements IndexStore {
+  readonly #root: RootDatabase<Uint8Array, Uint8Array>
+  readonly #tables: ReadonlyMap<Table, Database<Uint8Array, Uint8Array>>
+  #closed: Promise<void> | undefined
+
+  private constructor(root: RootDatabase<Uint8Array, Uint8Array>) {
+    this.#root = root
+    this.#tables = new Map(
+      TABLES.map((name) => [
+        name,
+        root.openDB<Uint8Array, Uint8Array>({ name, encoding: 'binary', keyEncoding: 'binary' }),
+      ]),
+    )
+  }
+
+  /** `folder` is made when missing. Throws INDEX_DAMAGED when what is there is not an index. */
+  static async open(folder: string): Promise<LmdbStore> {
+    await mkdir(folder, { recursive: true })
+    try {
+      const root = open<Uint8Array, Uint8Array>({
+        path: folder,
+        noSubdir: false,
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        overlappingSync: false,
+        eventTurnBatching: false,
+        mapSize: MAP_BYTES,
+        maxDbs: TABLES.length,
+      })
+      return new LmdbStore(root)
+    } catch (cause) {
+      throw damaged(`the index in ${folder} cannot be opened`, cause)
+    }
+  }
+
+  get(table: Table, key: Uint8Array): Uint8Array | undefined {
+    return this.#read(() => this.#table(table).getBinary(Buffer.from(key)))
+  }
+
+  range(table: Table, { from, until, reverse = false, limit }: RangeQuery): Row[] {
+    const options: RangeOptions = reverse ? { reverse: true, exclusiveStart: true } : {}
+    const [start, end] = reverse ? [until, from] : [from, until]
+    if (start !== undefined) options.start = Buffer.from(start)
+    if (end !== undefined) options.end = Buffer.from(end)
+    if (reverse && end !== undefined) options.inclusiveEnd = true
+    if (limit !== undefined) options.limit = limit
+    return this.#read(() =>
+      Array.from(this.#table(table).getRange(options), ({ key, value }) => ({ key: copy(key), value: copy(value) })),
+    )
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return
+    try {
+      await this.#root.batch(() => {
+        for (const { table, key, value } of changes) {
+          if (value === undefined) this.#table(table).remove(Buffer.from(key))
+          else this.#table(table).put(Buffer.from(key), Buffer.from(value))
+        }
+      })
+      await this.#root.flushed
+    } catch (error) {
+      throw await ownError(error)
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#root.close()
+    return this.#closed
+  }
+
+  #table(name: Table): Database<Uint8Array, Uint8Array> {
+    const table = this.#tables.get(name)
+    if (table === undefined || this.#closed !== undefined) {
+      throw new HomewardError('DISK_FAILED', 'the index is closed', { hint: 'Open the archive again.' })
+    }
+    return table
+  }
+
+  #read<T>(action: () => T): T {
+    try {
+      return action()
+    } catch (cause) {
+      if (cause instanceof HomewardError) throw cause
+      throw damaged('the index cannot be read', cause)
+    }
+  }
+}
+
+/** What lmdb says first is only that a commit failed; the reason is a second promise that must be caught. */
+async function ownError(error: unknown): Promise<unknown> {
+  if (typeof error !== 'object' || error === null || !('commitError' in error)) return error
+  try {
+    await error.commitError
+    return error
+  } catch (reason) {
+    return reason
+  }
+}
+
+function damaged(what: string, cause: unknown): HomewardError {
+  return new HomewardError('INDEX_DAMAGED', what, {
+    hint: 'Rebuild it from the files: `homeward storage reindex`.',
+    cause,
+  })
+}
+
+function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
+}
+
+/** An index in a folder of the machine's own file system. */
+export class LmdbHome implements IndexHome {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  async open(): Promise<IndexStore> {
+    if (!(await exists(this.#folder)) && (await exists(`${this.#folder}.old`))) {
+      await rename(`${this.#folder}.old`, this.#folder)
+    }
+    return LmdbStore.open(this.#folder)
+  }
+
+  async openNew(): Promise<IndexStore> {
+    await this.dropNew()
+    return LmdbStore.open(`${this.#folder}.new`)
+  }
+
+  async replace(): Promise<void> {
+    await rm(`${this.#folder}.old`, { recursive: true, force: true })
+    if (await exists(this.#folder)) await rename(this.#folder, `${this.#folder}.old`)
+    await rename(`${this.#folder}.new`, this.#folder)
+    await rm(`${this.#folder}.old`, { recursive: true, force: true })
+  }
+
+  async dropNew(): Promise<void> {
+    await rm(`${this.#folder}.new`, { recursive: true, force: true })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,149 @@
+/** Values of the index. Fragment rows are binary, for there are millions; the others are JSON with keys in fixed order. */
+import type { TrackKind } from '../../media/init.ts'
+import { ByteReader, ByteWriter } from '../../wire/bytes.ts'
+import { HomewardError } from '../../wire/errors.ts'
+
+export interface FragmentRow {
+  /** With camera and log of the key: names the file. */
+  readonly fileStartUs: number
+  readonly fileFirstSeq: number
+  /** Where its entry starts in the file, and bytes of the whole entry: uuid box, moof, mdat. */
+  readonly offset: number
+  readonly bytes: number
+  /** Of the uuid box alone. */
+  readonly headerBytes: number
+  /** Wall time, or monotonic time in an undated file. */
+  readonly startUs: number
+  readonly durationUs: number
+  /** For the file's `mfra`: time of its key frame in ticks, and the number of that track's traf; 0 when it has none. */
+  readonly ticks: number
+  readonly trafNumber: number
+  readonly receivedUs: number
+  /** SHA-256 as captured. */
+  readonly hash: Uint8Array
+}
+
+const FRAGMENT_ROW_BYTES = 95
+
+export function encodeFragmentRow(row: FragmentRow): Uint8Array {
+  const bytes = new Uint8Array(FRAGMENT_ROW_BYTES)
+  new ByteWriter(bytes)
+    .u64(row.fileStartUs)
+    .u64(row.fileFirstSeq)
+    .u64(row.offset)
+    .u32(row.bytes)
+    .u16(row.headerBytes)
+    .u64(row.startUs)
+    .u64(row.durationUs)
+    .u64(row.ticks)
+    .u8(row.trafNumber)
+    .u64(row.receivedUs)
+    .bytes(row.hash, 32)
+  return bytes
+}
+
+export function decodeFragmentRow(bytes: Uint8Array): FragmentRow {
+  const reader = new ByteReader(bytes)
+  return {
+    fileStartUs: reader.u64(),
+    fileFirstSeq: reader.u64(),
+    offset: reader.u64(),
+    bytes: reader.u32(),
+    headerBytes: reader.u16(),
+    startUs: reader.u64(),
+    durationUs: reader.u64(),
+    ticks: reader.u64(),
+    trafNumber: reader.u8(),
+    receivedUs: reader.u64(),
+    hash: reader.bytes(32),
+  }
+}
+
+export interface FileTrack {
+  readonly id: number
+  readonly kind: TrackKind
+  readonly codec: string
+  readonly timescale: number
+  readonly width?: number
+  readonly height?: number
+}
+
+export interface FileRow {
+  /** Relative to the root. */
+  readonly path: string
+  readonly log: string
+  readonly run: number
+  readonly boot: string
+  /** False: times are microseconds since that boot. */
+  readonly dated: boolean
+  readonly startUs: number
+  readonly endUs: number
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly fragments: number
+  /** Up to the end of the last fragment; the `mfra` comes after it. */
+  readonly bytes: number
+  readonly initBytes: number
+  /** SHA-256 of the init segment in the file, hex. */
+  readonly initHash: string
+  readonly tracks: readonly FileTrack[]
+  /** `doubtful`: what the index says about it was not found on the disk at a start. */
+  readonly state: 'open' | 'closed' | 'doubtful'
+}
+
+/** A file that may be on the disk: written before the file is made, removed when it is closed. */
+export interface OpenRow {
+  readonly path: string
+}
+
+export const LEDGER_KINDS = ['gap', 'quarantine', 'conflict', 'expired'] as const
+export type LedgerKind = (typeof LEDGER_KINDS)[number]
+
+export interface LedgerRow {
+  readonly kind: LedgerKind
+  readonly log: string
+  readonly first: number
+  readonly last: number
+  readonly dated: boolean
+  readonly boot: string
+  readonly startUs: number
+  readonly endUs: number
+  readonly reason: string
+  /** What was kept apart, relative to the root; '' when nothing was. */
+  readonly path: string
+  /** When it was entered, by the storage device's clock. */
+  readonly atUs: number
+}
+
+export interface TotalsRow {
+  readonly fragments: number
+  readonly bytes: number
+  readonly lastReceivedUs: number
+  /** Longest dated entry of the ledger: how far before a moment those start that reach into it. */
+  readonly longestLedgerUs: number
+}
+
+export const NO_TOTALS: TotalsRow = { fragments: 0, bytes: 0, lastReceivedUs: 0, longestLedgerUs: 0 }
+
+export interface CameraRow {
+  /** Where new files go. */
+  readonly folder: string
+  /** All folders it ever had; no other camera gets one of them. */
+  readonly folders: readonly string[]
+}
+
+export function encodeJson(row: FileRow | OpenRow | LedgerRow | TotalsRow | CameraRow): Uint8Array {
+  return new Uint8Array(Buffer.from(JSON.stringify(row)))
+}
+
+/** Only for what this program wrote itself: the index is trusted or rebuilt, never repaired. */
+export function decodeJson<Row>(bytes: Uint8Array): Row {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString()) as Row
+  } catch (cause) {
+    throw new HomewardError('INDEX_DAMAGED', 'a row of the index is not what was written', {
+      hint: 'Rebuild the index from the files: `homeward storage reindex`.',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Reads what stands in an archive file, entry by entry, and says what is sound. Nothing is taken for footage because its
+ * boxes look right: the checksum of the uuid box must fit, and with `deep` the hash of the fragment as it was captured.
+ */
+import { readBoxHeader } from '../../media/boxes.ts'
+import { checkData, parseMoof } from '../../media/fragment.ts'
+import { type InitSegment, parseInit } from '../../media/init.ts'
+import { MFRO_BYTES, mfraBytesAtEnd, mfraEntryOf, parseMfra } from '../../media/mfra.ts'
+import { restoreFragment } from '../../media/rebase.ts'
+import type { DiskFile } from '../../platform/disk.ts'
+import { equalBytes } from '../../wire/bytes.ts'
+import { HomewardError } from '../../wire/errors.ts'
+import { INIT_MAX_BYTES } from '../../wire/limits.ts'
+import { checkSignal } from './disk-errors.ts'
+import { decodeEntry, ENTRY_HEADER_MAX_BYTES, type Entry, entryBoxBytes, findEntry } from './entry.ts'
+import { sha256 } from './hash.ts'
+
+export interface SoundEntry {
+  readonly kind: 'entry'
+  readonly offset: number
+  readonly headerBytes: number
+  /** Of the uuid box, moof and mdat together. */
+  readonly bytes: number
+  readonly entry: Entry
+  readonly ticks: number
+  readonly trafNumber: number
+}
+
+export interface Damage {
+  readonly kind: 'damaged'
+  readonly offset: number
+  /** Where the next thing that can be read begins, or the size of the file. */
+  readonly endOffset: number
+  readonly why: string
+  /** What should be there, when the uuid box itself is sound. */
+  readonly entry?: Entry
+}
+
+export interface FoundMfra {
+  readonly kind: 'mfra'
+  readonly offset: number
+}
+
+export type Found = SoundEntry | Damage | FoundMfra
+
+export interface ScanOptions {
+  /** Also check the SHA-256 of every fragment. */
+  readonly deep: boolean
+  /** Go on behind damage; otherwise the first damage is the last thing reported. */
+  readonly resync: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Enough for the uuid box and nearly every moof in one read. */
+const HEAD_BYTES = 16 * 1024
+const SEARCH_BYTES = 1024 * 1024
+
+/** The init segment at the start of a file: up to the end of its moov. Throws MEDIA_MALFORMED. */
+export async function readInit(file: DiskFile): Promise<InitSegment> {
+  const bytes = await readAt(file, 0, INIT_MAX_BYTES)
+  let end = 0
+  for (let type = ''; type !== 'moov'; ) {
+    const header = readBoxHeader(bytes, end)
+    if (header === undefined || header.sizeBytes === 0 || end + header.sizeBytes > bytes.byteLength) {
+      throw new HomewardError('MEDIA_MALFORMED', 'the file does not begin with a whole init segment')
+    }
+    type = header.type
+    end += header.sizeBytes
+  }
+  return parseInit(bytes.slice(0, end))
+}
+
+/** Everything from `from`, where an entry or the mfra must begin, to the end of the file at `size`. */
+export async function* scanFile(
+  file: DiskFile,
+  init: InitSegment,
+  from: number,
+  size: number,
+  { deep, resync, signal }: ScanOptions,
+): AsyncGenerator<Found> {
+  let offset = from
+  while (offset < size) {
+    checkSignal(signal, 'reading the archive')
+    if (await isMfra(file, offset, size)) {
+      yield { kind: 'mfra', offset }
+      return
+    }
+    const found = await readEntry(file, init, offset, size, deep)
+    if (found.kind === 'entry') {
+      yield found
+      offset += found.bytes
+      continue
+    }
+    if (!resync) {
+      yield { ...found, endOffset: size }
+      return
+    }
+    const endOffset = found.entry === undefined ? await nextEntry(file, offset + 1, size) : found.endOffset
+    yield { ...found, endOffset }
+    offset = endOffset
+  }
+}
+
+/** What stands at `offset`; of damage, `endOffset` is right only when the uuid box is sound. */
+export async function readEntry(
+  file: DiskFile,
+  init: InitSegment,
+  offset: number,
+  size: number,
+  deep: boolean,
+): Promise<SoundEntry | Damage> {
+  const head = await readAt(file, offset, Math.min(HEAD_BYTES, size - offset))
+  const headerBytes = entryBoxBytes(head)
+  let entry: Entry | undefined
+  try {
+    if (headerBytes === undefined) throw new HomewardError('MEDIA_MALFORMED', 'no archive entry begins here')
+    entry = decodeEntry(head.subarray(0, headerBytes))
+    const bytes = headerBytes + entry.fragmentBytes
+    if (offset + bytes > size) throw new HomewardError('MEDIA_MALFORMED', `${offset + bytes - size} bytes are missing`)
+    const { moof, mdat } = await readMoof(file, offset + headerBytes, entry.fragmentBytes, head.subarray(headerBytes))
+    const parsed = parseMoof(moof, init)
+    checkData(parsed, moof.byteLength + mdat, entry.fragmentBytes)
+    if (deep) await checkHash(file, offset + headerBytes, entry)
+    const mark = mfraEntryOf(init, { ...parsed, bytes: moof }, offset + headerBytes)
+    const { timeTicks: ticks = 0, trafNumber = 0 } = mark ?? {}
+    return { kind: 'entry', offset, headerBytes, bytes, entry, ticks, trafNumber }
+  } catch (error) {
+    if (!(error instanceof HomewardError)) throw error
+    const endOffset = Math.min(size, offset + (headerBytes ?? 0) + (entry?.fragmentBytes ?? 0))
+    return { kind: 'damaged', offset, endOffset, why: error.message, ...(entry === undefined ? {} : { entry }) }
+  }
+}
+
+/** The moof, and how long the header of the mdat behind it is. Together they must fill the fragment exactly. */
+async function readMoof(
+  file: DiskFile,
+  at: number,
+  fragmentBytes: number,
+  start: Uint8Array,
+): Promise<{ moof: Uint8Array; mdat: number }> {
+  const size = readBoxHeader(start)?.sizeBytes ?? 0
+  if (size > fragmentBytes)
+    throw new HomewardError('MEDIA_MALFORMED', `a moof of ${size} bytes is longer than its fragment`)
+  const bytes = size + 16 <= start.byteLength ? start : await readAt(file, at, Math.min(size + 16, fragmentBytes))
+  const moof = readBoxHeader(bytes)
+  const mdat = readBoxHeader(bytes, size)
+  if (moof?.type !== 'moof' || mdat?.type !== 'mdat' || moof.sizeBytes + mdat.sizeBytes !== fragmentBytes) {
+    throw new HomewardError('MEDIA_MALFORMED', `${fragmentBytes} bytes are not one moof and one mdat`)
+  }
+  return { moof: bytes.subarray(0, size), mdat: mdat.headerBytes }
+}
+
+async function checkHash(file: DiskFile, at: number, entry: Entry): Promise<void> {
+  const stored = await readAt(file, at, entry.fragmentBytes)
+  const captured = restoreFragment(stored, entry.bases)
+  if (!equalBytes(sha256(captured), entry.fragmentHash)) {
+    throw new HomewardError('MEDIA_MALFORMED', 'the fragment is not what was captured: its SHA-256 differs')
+  }
+}
+
+async function isMfra(file: DiskFile, offset: number, size: number): Promise<boolean> {
+  if (size - offset < MFRO_BYTES || size - offset > INIT_MAX_BYTES) return false
+  const bytes = await readAt(file, offset, size - offset)
+  if (mfraBytesAtEnd(bytes) !== bytes.byteLength) return false
+  try {
+    parseMfra(bytes)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function nextEntry(file: DiskFile, from: number, size: number): Promise<number> {
+  for (let at = from; at < size; at += SEARCH_BYTES) {
+    const bytes = await readAt(file, at, Math.min(SEARCH_BYTES + ENTRY_HEADER_MAX_BYTES, size - at))
+    for (let found = findEntry(bytes, 0); found !== -1; found = findEntry(bytes, found + 1)) {
+      if (isSoundBox(bytes.subarray(found))) return at + found
+    }
+  }
+  return size
+}
+
+function isSoundBox(bytes: Uint8Array): boolean {
+  const length = entryBoxBytes(bytes)
+  if (length === undefined || length > bytes.byteLength) return false
+  try {
+    decodeEntry(bytes.subarray(0, length))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Fewer bytes than asked for only at the end of the file. */
+export async function readAt(file: DiskFile, position: number, count: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(count)
+  return bytes.subarray(0, await file.read(bytes, position))
+}

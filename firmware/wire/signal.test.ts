@@ -1,0 +1,213 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { encodeMessage } from './codec.ts'
+import { isHomewardError } from './errors.ts'
+import {
+  type AnswerBody,
+  decodeAnswerBody,
+  decodeSignal,
+  decodeStatement,
+  encodeAnswerBody,
+  encodeSignal,
+  encodeStatement,
+  MAX_CANDIDATES,
+  MAX_PARTS,
+  REQUEST_MIN_BYTES,
+  SIGNAL_MESSAGE_MAX_BYTES,
+  type SignalMessage,
+  TAG_BYTES,
+  TAGS_PER_PART,
+} from './signal.ts'
+
+const bytes = (count: number, value = 0xff) => new Uint8Array(count).fill(value)
+
+/** Every field as long as it can be. */
+const statement = encodeStatement({
+  uid: bytes(32),
+  serial: Number.MAX_SAFE_INTEGER,
+  candidates: bytes(MAX_CANDIDATES * 19),
+  proof: bytes(32),
+})
+
+const bodies: readonly AnswerBody[] = [
+  { t: 'registered', part: MAX_PARTS - 1, ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22) },
+  { t: 'kept', ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22) },
+  { t: 'refused', reason: 'address-full' },
+  { t: 'found', statement, signature: bytes(64), storage: bytes(19), asker: bytes(19) },
+]
+
+const requests: readonly SignalMessage[] = [
+  { t: 'register-hello', nonce: bytes(16) },
+  {
+    t: 'register',
+    nonce: bytes(16),
+    cookie: bytes(22),
+    part: MAX_PARTS - 1,
+    parts: MAX_PARTS,
+    tags: bytes(TAGS_PER_PART * TAG_BYTES),
+    statement,
+    signature: bytes(64),
+  },
+  { t: 'keep', nonce: bytes(16), cookie: bytes(22), uid: bytes(32) },
+  { t: 'look-up', nonce: bytes(16), key: bytes(16) },
+]
+
+const challenge: SignalMessage = { t: 'challenge', nonce: bytes(16), cookie: bytes(22) }
+
+const signed = (body: AnswerBody): SignalMessage => ({
+  t: 'signed',
+  nonce: bytes(16),
+  body: encodeAnswerBody(body),
+  signature: bytes(64),
+})
+
+const messages = [...requests, challenge, ...bodies.map(signed)]
+
+function plain(value: object): object {
+  return Object.fromEntries(
+    Object.entries(value).map(([key, field]) => [key, field instanceof Uint8Array ? [...field] : field]),
+  )
+}
+
+function codeOf(action: () => unknown): string {
+  try {
+    action()
+  } catch (error) {
+    if (isHomewardError(error)) return error.code
+    throw error
+  }
+  return 'no error'
+}
+
+test('every message comes back as it was, and its padding does not', () => {
+  for (const message of messages) assert.equal(plain(decodeSignal(encodeSignal(message))), plain(message), message.t)
+  for (const body of bodies) assert.equal(plain(decodeAnswerBody(encodeAnswerBody(body))), plain(body), body.t)
+  assert.is(decodeStatement(statement).serial, Number.MAX_SAFE_INTEGER)
+})
+
+test('the longest of each fits one datagram', () => {
+  for (const message of messages) {
+    assert.ok(encodeSignal(message).byteLength <= SIGNAL_MESSAGE_MAX_BYTES, message.t)
+  }
+})
+
+test('the shortest request is as long as the longest answer to it', () => {
+  const [registered, kept, refused, found] = bodies.map((body) => encodeSignal(signed(body)).byteLength)
+  const challenged = encodeSignal(challenge).byteLength
+  const shortest = {
+    'register-hello': encodeSignal({ t: 'register-hello', nonce: bytes(16, 0) }).byteLength,
+    register: encodeSignal({
+      t: 'register',
+      nonce: bytes(16, 0),
+      cookie: bytes(22, 0),
+      part: 0,
+      parts: 1,
+      tags: bytes(0),
+      statement: encodeStatement({ uid: bytes(32), serial: 0, candidates: bytes(0), proof: bytes(32) }),
+      signature: bytes(64, 0),
+    }).byteLength,
+    keep: encodeSignal({ t: 'keep', nonce: bytes(16, 0), cookie: bytes(22, 0), uid: bytes(32, 0) }).byteLength,
+    'look-up': encodeSignal({ t: 'look-up', nonce: bytes(16, 0), key: bytes(16, 0) }).byteLength,
+  }
+  for (const [type, least] of Object.entries(REQUEST_MIN_BYTES)) {
+    assert.ok(shortest[type as keyof typeof shortest] >= least, type)
+  }
+  assert.ok(REQUEST_MIN_BYTES['register-hello'] >= challenged)
+  assert.ok(REQUEST_MIN_BYTES.register >= Math.max(challenged, registered ?? 0, refused ?? 0))
+  assert.ok(REQUEST_MIN_BYTES.keep >= Math.max(challenged, kept ?? 0))
+  assert.ok(REQUEST_MIN_BYTES['look-up'] >= (found ?? 0))
+})
+
+test('every message cut short at any byte is refused with a code', () => {
+  for (const message of messages) {
+    const frame = encodeSignal(message)
+    for (let length = 0; length < frame.byteLength; length++) {
+      assert.is(
+        codeOf(() => decodeSignal(frame.subarray(0, length))),
+        'FRAME_TRUNCATED',
+        `${message.t}, ${length} bytes`,
+      )
+    }
+  }
+  for (const body of bodies) {
+    const frame = encodeAnswerBody(body)
+    for (let length = 0; length < frame.byteLength; length++) {
+      assert.is(
+        codeOf(() => decodeAnswerBody(frame.subarray(0, length))),
+        'FRAME_TRUNCATED',
+        body.t,
+      )
+    }
+  }
+  for (let length = 0; length < statement.byteLength; length++) {
+    assert.is(
+      codeOf(() => decodeStatement(statement.subarray(0, length))),
+      'FRAME_TRUNCATED',
+    )
+  }
+})
+
+test('what is not in order is refused', () => {
+  const [hello, register, keep] = requests
+  const wrong: [string, object][] = [
+    ['no type', { nonce: bytes(16) }],
+    ['unknown type', { ...hello, t: 'register-bye' }],
+    ['short nonce', { ...hello, nonce: bytes(15) }],
+    ['nonce as text', { ...hello, nonce: 'sixteen letters.' }],
+    ['no cookie', { ...keep, cookie: undefined }],
+    ['part beyond parts', { ...register, part: 2, parts: 2 }],
+    ['no parts', { ...register, part: 0, parts: 0 }],
+    ['too many parts', { ...register, part: 0, parts: MAX_PARTS + 1 }],
+    ['half a part', { ...register, part: 0.5 }],
+    ['half a tag', { ...register, tags: bytes(24) }],
+    ['short signature', { ...register, signature: bytes(63) }],
+    ['long uid', { ...keep, uid: bytes(33) }],
+  ]
+  for (const [what, message] of wrong) {
+    const frame = encodeMessage(message, SIGNAL_MESSAGE_MAX_BYTES)
+    assert.is(
+      codeOf(() => decodeSignal(frame)),
+      'FRAME_MALFORMED',
+      what,
+    )
+  }
+  for (const value of [7, 'hello', null, [hello], bytes(3)]) {
+    assert.is(
+      codeOf(() => decodeSignal(encodeMessage(value, 100))),
+      'FRAME_MALFORMED',
+    )
+  }
+  assert.is(
+    codeOf(() => decodeSignal(new Uint8Array(SIGNAL_MESSAGE_MAX_BYTES + 1))),
+    'FRAME_TOO_LONG',
+  )
+})
+
+test('a field of a later version is left out', () => {
+  const frame = encodeMessage({ ...challenge, colour: 'green' }, SIGNAL_MESSAGE_MAX_BYTES)
+  assert.equal(plain(decodeSignal(frame)), plain(challenge))
+})
+
+test('random and mutated frames give a message or a code, never anything else', () => {
+  const frames = messages.map((message) => encodeSignal(message))
+  const readers = [decodeSignal, decodeAnswerBody, decodeStatement]
+  fc.assert(
+    fc.property(
+      fc.nat(frames.length - 1),
+      fc.array(fc.tuple(fc.nat(1198), fc.nat(255)), { minLength: 1, maxLength: 5 }),
+      fc.uint8Array({ maxLength: 100 }),
+      (which, changes, noise) => {
+        const mutated = (frames[which] ?? noise).slice()
+        for (const [at, value] of changes) mutated[at % mutated.byteLength] = value
+        for (const read of readers) {
+          codeOf(() => read(mutated))
+          codeOf(() => read(noise))
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  )
+})
+
+test.run()

@@ -1,0 +1,179 @@
+/**
+ * Signalling between a device and a P2P server. A frame is one message of wire/codec; over UDP one kind byte stands in
+ * front of it, and both together fit SIGNAL_FRAME_MAX_BYTES. Shapes only: who signs what is in link/signal-proof.
+ *
+ *   device → server                        server → device
+ *   register-hello {nonce}                 challenge {nonce, cookie}
+ *   register {cookie, tags, statement}     signed {registered | refused}
+ *   keep {cookie, uid}                     signed {kept}, or challenge
+ *   look-up {key}                          signed {found}, or nothing
+ *
+ * A request is filled up to the size of the longest answer to it, so that a forged sender gains nothing.
+ */
+import * as v from 'valibot'
+import { decodeMessage, encodeMessage } from './codec.ts'
+import { HomewardError } from './errors.ts'
+import { SIGNAL_FRAME_MAX_BYTES } from './limits.ts'
+
+/** A frame without its kind byte. */
+export const SIGNAL_MESSAGE_MAX_BYTES = SIGNAL_FRAME_MAX_BYTES - 1
+
+export const SIGNAL_NONCE_BYTES = 16
+/** Milliseconds of issue in 6 bytes, then a MAC of 16. */
+export const COOKIE_BYTES = 22
+/** A tag of a pair or a token, and the key under which it is looked up. */
+export const TAG_BYTES = 16
+
+/** Addresses that a storage device announces; more are of no use, and this many fit. */
+export const MAX_CANDIDATES = 12
+/** Tags in one register frame: with MAX_CANDIDATES long addresses it is just below the limit. */
+export const TAGS_PER_PART = 40
+/** 640 cameras and open setup codes of one storage device. */
+export const MAX_PARTS = 16
+
+const MAX_ADDRESS_BYTES = 19
+const MAX_STATEMENT_BYTES = 400
+const MAX_BODY_BYTES = 800
+const LONGEST_TTL_MS = 3_600_000
+
+/** Requests are filled up to these sizes, as frames without kind byte; the tests compare them with the answers. */
+export const REQUEST_MIN_BYTES = {
+  'register-hello': 96,
+  register: 256,
+  keep: 256,
+  'look-up': 640,
+} as const
+
+const bin = (bytes: number) =>
+  v.custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength === bytes, `expected ${bytes} bytes`)
+const binUpTo = (bytes: number) =>
+  v.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.byteLength <= bytes,
+    `expected at most ${bytes} bytes`,
+  )
+const count = (from: number, to: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(from), v.maxValue(to))
+
+const nonce = bin(SIGNAL_NONCE_BYTES)
+const cookie = bin(COOKIE_BYTES)
+const signature = bin(64)
+const key = bin(32)
+const address = binUpTo(MAX_ADDRESS_BYTES)
+const ttlMs = count(1, LONGEST_TTL_MS)
+
+/** A storage device asks for a challenge. */
+const RegisterHello = v.object({ t: v.literal('register-hello'), nonce })
+
+/** The answer to a hello, and to any request whose cookie is not (or no longer) good. Carries no secret: unsigned. */
+const Challenge = v.object({ t: v.literal('challenge'), nonce, cookie })
+
+/** Part `part` of `parts` of a registration. `statement` is a {@link Statement}, signed by the UID's key. */
+const Register = v.pipe(
+  v.object({
+    t: v.literal('register'),
+    nonce,
+    cookie,
+    part: count(0, MAX_PARTS - 1),
+    parts: count(1, MAX_PARTS),
+    tags: v.pipe(
+      binUpTo(TAGS_PER_PART * TAG_BYTES),
+      v.check((value) => value.byteLength % TAG_BYTES === 0, 'not whole tags'),
+    ),
+    statement: binUpTo(MAX_STATEMENT_BYTES),
+    signature,
+  }),
+  v.check((message) => message.part < message.parts, 'part is beyond parts'),
+)
+
+/** Still here, same address: no signature needed, the cookie proves the address. */
+const Keep = v.object({ t: v.literal('keep'), nonce, cookie, uid: key })
+
+/** A camera asks where the storage device is. `key` is made from UID and tag: neither can be read from it. */
+const LookUp = v.object({ t: v.literal('look-up'), nonce, key: bin(TAG_BYTES) })
+
+/** An answer of the server: `body` is an {@link AnswerBody}, signed together with the request's nonce. */
+const Signed = v.object({ t: v.literal('signed'), nonce, body: binUpTo(MAX_BODY_BYTES), signature })
+
+const SignalMessageSchema = v.variant('t', [RegisterHello, Challenge, Register, Keep, LookUp, Signed])
+
+/** The part is registered for `ttlMs`; `observed` is the sender as the server sees it; `cookie` is for the next request. */
+const Registered = v.object({
+  t: v.literal('registered'),
+  part: count(0, MAX_PARTS - 1),
+  ttlMs,
+  observed: address,
+  cookie,
+})
+const Kept = v.object({ t: v.literal('kept'), ttlMs, observed: address, cookie })
+
+export const REFUSAL_REASONS = ['server-full', 'address-full'] as const
+const Refused = v.object({ t: v.literal('refused'), reason: v.picklist(REFUSAL_REASONS) })
+
+/** The storage device's own words, and both ends as the server sees them. */
+const Found = v.object({
+  t: v.literal('found'),
+  statement: binUpTo(MAX_STATEMENT_BYTES),
+  signature,
+  storage: address,
+  asker: address,
+})
+
+const AnswerBodySchema = v.variant('t', [Registered, Kept, Refused, Found])
+
+/**
+ * What a storage device says about itself. A camera can check it against the UID alone; `proof` is a hash that ties it to
+ * the server, the cookie and the tags it was registered with, so that it is of no use anywhere else.
+ */
+const StatementSchema = v.object({
+  uid: key,
+  /** Grows with every registration. */
+  serial: count(0, Number.MAX_SAFE_INTEGER),
+  /** Addresses of link/address one after the other. */
+  candidates: binUpTo(MAX_CANDIDATES * MAX_ADDRESS_BYTES),
+  proof: bin(32),
+})
+
+export type SignalMessage = v.InferOutput<typeof SignalMessageSchema>
+export type SignalType = SignalMessage['t']
+export type SignalOf<T extends SignalType> = Extract<SignalMessage, { t: T }>
+export type AnswerBody = v.InferOutput<typeof AnswerBodySchema>
+export type RefusalReason = (typeof REFUSAL_REASONS)[number]
+export type Statement = v.InferOutput<typeof StatementSchema>
+
+/** Requests come out at least REQUEST_MIN_BYTES long. Throws FRAME_TOO_LONG. */
+export function encodeSignal(message: SignalMessage): Uint8Array {
+  const frame = encodeMessage(message, SIGNAL_MESSAGE_MAX_BYTES)
+  const least = message.t in REQUEST_MIN_BYTES ? REQUEST_MIN_BYTES[message.t as keyof typeof REQUEST_MIN_BYTES] : 0
+  if (frame.byteLength >= least) return frame
+  return encodeMessage({ ...message, pad: new Uint8Array(least - frame.byteLength) }, SIGNAL_MESSAGE_MAX_BYTES)
+}
+
+/** Throws FRAME_TOO_LONG, FRAME_TRUNCATED, FRAME_VERSION or FRAME_MALFORMED. Unknown fields are left out. */
+export function decodeSignal(frame: Uint8Array): SignalMessage {
+  return checked(SignalMessageSchema, decodeMessage(frame, SIGNAL_MESSAGE_MAX_BYTES))
+}
+
+export function encodeAnswerBody(body: AnswerBody): Uint8Array {
+  return encodeMessage(body, MAX_BODY_BYTES)
+}
+
+/** Throws as {@link decodeSignal}. */
+export function decodeAnswerBody(bytes: Uint8Array): AnswerBody {
+  return checked(AnswerBodySchema, decodeMessage(bytes, MAX_BODY_BYTES))
+}
+
+export function encodeStatement(statement: Statement): Uint8Array {
+  return encodeMessage(statement, MAX_STATEMENT_BYTES)
+}
+
+/** Throws as {@link decodeSignal}. */
+export function decodeStatement(bytes: Uint8Array): Statement {
+  return checked(StatementSchema, decodeMessage(bytes, MAX_STATEMENT_BYTES))
+}
+
+function checked<TSchema extends v.GenericSchema>(schema: TSchema, value: unknown): v.InferOutput<TSchema> {
+  const result = v.safeParse(schema, value, { abortEarly: true })
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const where = v.getDotPath(issue)
+  throw new HomewardError('FRAME_MALFORMED', `not a message: ${where === null ? '' : `${where}: `}${issue.message}`)
+}
