@@ -3,6 +3,8 @@ import { access, mkdir, mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { initRing } from '../camera/ring/ring.ts'
+import { RealDisk } from '../platform/disk-real.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { EXIT_FAILED, EXIT_OK, formatBytes, printLine } from './output.ts'
 import { Program } from './program.ts'
@@ -118,7 +120,7 @@ class Demo {
   async #startCamera(storage: Program, number: number): Promise<void> {
     const name = this.#cameraCount === 1 ? 'Camera' : `Camera ${number}`
     const ring = join(this.#dir, `card-${number}`)
-    await initRing(realDisk, ring, {})
+    await initRing(new RealDisk(), ring)
     const camera = this.#launch(`camera-${number}`, [
       ...['camera', 'run', '--source', this.#source, '--ring', ring, '--listen', '127.0.0.1:0'],
     ])

@@ -150,13 +150,14 @@ function encode({ key, ...rest }: Camera): Fields {
 
 function camerasOf(fields: Fields | undefined, path: string): Camera[] {
   if (fields === undefined) return []
-  const items = fields['cameras']
+  const items = fields.cameras
   if (!Array.isArray(items)) throw stateDamaged(path, '"cameras" is not a list')
   return items.map((item: unknown, at) => {
     const { key, name, folder, enrolledUs, tokenHash, forgottenUs } = asFields(item) ?? {}
     const fits =
       isHex(key, 32) &&
       typeof name === 'string' &&
+      cleanName(name) === name &&
       typeof folder === 'string' &&
       folderNameFor(folder, []) === folder &&
       isCount(enrolledUs) &&

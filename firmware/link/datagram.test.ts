@@ -7,7 +7,6 @@ import { SIGNAL_FRAME_MAX_BYTES } from '../wire/limits.ts'
 import {
   ANSWER_MAX_BYTES,
   type Datagram,
-  NAME_MAX_BYTES,
   NOISE_OPEN_BYTES,
   NOISE_OPENED_BYTES,
   openDatagram,
@@ -16,6 +15,7 @@ import {
   sealDatagram,
   TYPE_NUMBERS,
 } from './datagram.ts'
+import { NAME_MAX_BYTES } from './names.ts'
 import { encryptInPlace, randomBytes } from './sodium.ts'
 
 const [key, tag] = [randomBytes(32), randomBytes(8)]

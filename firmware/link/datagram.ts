@@ -14,6 +14,7 @@ import { type ErrorCode, HomewardError, isErrorCode } from '../wire/errors.ts'
 import { SIGNAL_FRAME_MAX_BYTES } from '../wire/limits.ts'
 import { ADDRESS_MAX_BYTES, type Address, addressBytes, readAddress, writeAddress } from './address.ts'
 import { PAIR_KIND } from './datagram-port.ts'
+import { NAME_MAX_BYTES } from './names.ts'
 import { SHORT_TAG_BYTES } from './pair.ts'
 import { AEAD_TAG_BYTES, decrypt, encryptInPlace, NONCE_BYTES, randomBytes } from './sodium.ts'
 
@@ -25,9 +26,6 @@ export const REQUEST_BYTES = 256
 /** Noise IK with Ed25519 keys: an ephemeral key, a sealed static key, a tag; and an ephemeral key, a tag. */
 export const NOISE_OPEN_BYTES = 96
 export const NOISE_OPENED_BYTES = 48
-
-/** A camera's name on the wire, in UTF-8. */
-export const NAME_MAX_BYTES = 64
 
 /** Asks "are you there", to find a path, to open a NAT and to keep it alive. */
 export interface Probe {

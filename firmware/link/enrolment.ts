@@ -10,8 +10,9 @@
  */
 import { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
-import { type Freshness, NAME_MAX_BYTES, REQUEST_BYTES, readHead, readText, writeHead, writeText } from './datagram.ts'
+import { type Freshness, REQUEST_BYTES, readHead, readText, writeHead, writeText } from './datagram.ts'
 import type { Identity } from './identity.ts'
+import { NAME_MAX_BYTES } from './names.ts'
 import { concat, domain, hashToken, SHORT_TAG_BYTES, TOKEN_BYTES, TokenKeys } from './pair.ts'
 import {
   equalSecrets,

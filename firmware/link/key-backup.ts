@@ -51,10 +51,9 @@ export async function exportKey(
   cost: PasswordCost = PASSWORD_COST,
 ): Promise<string> {
   if ([...passphrase].length < PASSPHRASE_MIN_CHARACTERS) {
-    throw new HomewardError(
-      'USAGE',
-      `the passphrase is too short: it needs ${PASSPHRASE_MIN_CHARACTERS} characters or more`,
-    )
+    throw new HomewardError('USAGE', `a passphrase has ${PASSPHRASE_MIN_CHARACTERS} characters or more`, {
+      hint: 'Take four or five words that do not belong together.',
+    })
   }
   const bytes = new Uint8Array(TOTAL_BYTES)
   const salt = randomBytes(SALT_BYTES)

@@ -1,7 +1,7 @@
 /** Names of cameras: what a person typed, made fit to show and fit to be a folder. Pure. */
 
-/** Bytes of UTF-8: the same on the wire (NAME_MAX_BYTES) and on the disk. */
-const MAX_BYTES = 64
+/** A camera's name in UTF-8, on the wire as on the disk. */
+export const NAME_MAX_BYTES = 64
 
 /** Folders and files that the archive's root holds for other purposes, and names that other systems reserve (SMB shares). */
 const RESERVED =
@@ -14,7 +14,7 @@ export function cleanName(name: string): string {
     .replaceAll(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu, ' ')
     .replaceAll(/\s+/gu, ' ')
     .trim()
-  return cut(plain, MAX_BYTES).trim()
+  return cut(plain, NAME_MAX_BYTES).trim()
 }
 
 /**
@@ -26,7 +26,7 @@ export function folderNameFor(name: string, taken: Iterable<string>): string {
   const used = new Set([...taken].map(folded))
   for (let number = 1; ; number++) {
     const suffix = number === 1 ? '' : `-${number}`
-    const candidate = trimEnds(cut(base, MAX_BYTES - suffix.length)) + suffix
+    const candidate = trimEnds(cut(base, NAME_MAX_BYTES - suffix.length)) + suffix
     if (!used.has(folded(candidate))) return candidate
   }
 }
@@ -37,11 +37,11 @@ function baseName(name: string): string {
       cleanName(name)
         .replaceAll(/[^\p{L}\p{M}\p{N}._-]+/gu, '-')
         .replaceAll(/-{2,}/g, '-'),
-      MAX_BYTES,
+      NAME_MAX_BYTES,
     ),
   )
   if (safe === '') return 'camera'
-  return RESERVED.test(safe.toLowerCase()) ? cut(`camera-${safe}`, MAX_BYTES) : safe
+  return RESERVED.test(safe.toLowerCase()) ? cut(`camera-${safe}`, NAME_MAX_BYTES) : safe
 }
 
 /** A leading dot hides a folder, a leading dash looks like an option, a combining mark needs a letter before it. */

@@ -126,6 +126,7 @@ function pairingOf(fields: Fields | undefined, path: string): Pairing | undefine
     typeof storage === 'string' &&
     (token === undefined || isHex(token, 16)) &&
     typeof wantedName === 'string' &&
+    cleanName(wantedName) === wantedName &&
     (name === undefined || typeof name === 'string') &&
     Array.isArray(addresses)
   if (!fits) throw stateDamaged(path, 'it has wrong fields')

@@ -90,7 +90,7 @@ export class ReplayStore {
   }
 
   #load(fields: Fields | undefined): void {
-    const peers = fields?.['peers']
+    const peers = fields?.peers
     if (typeof peers !== 'object' || peers === null) return
     for (const [id, value] of Object.entries(peers)) {
       const [boot, seq]: unknown[] = Array.isArray(value) ? value : []

@@ -167,14 +167,22 @@ test('the signature holds for one log, one recipient and one purpose', () => {
   )
 })
 
-test('the cache is bounded, counts logs and forgets the least used', () => {
+test('the cache is bounded, and forgets the log that was used least lately', () => {
   const opener = new RecordOpener(storage, 2)
-  const records = [1, 2, 3].map(() => new LogSealer(camera, storage.publicKey).seal(meta, parts))
-  for (const record of [...records, ...records]) opener.open(record)
-  assert.is(opener.cachedLogs, 2)
+  const [a, b, c] = [1, 2, 3].map(() => new LogSealer(camera, storage.publicKey).seal(meta, parts))
+  const unwrappedAfter = (record: Uint8Array | undefined) => {
+    opener.open(record ?? new Uint8Array(0))
+    return opener.stats.unwrapped
+  }
+  assert.equal([a, a, b, a, c, a, b].map(unwrappedAfter), [1, 1, 2, 2, 3, 3, 4])
+  assert.is(opener.stats.cachedLogs, 2)
   opener.close()
   opener.close()
-  assert.is(opener.cachedLogs, 0)
+  assert.is(opener.stats.cachedLogs, 0)
+  assert.is(
+    codeOf(() => opener.open(a ?? new Uint8Array(0))),
+    'INTERNAL',
+  )
 })
 
 test('a cached key opens nothing with another signature', () => {

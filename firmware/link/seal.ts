@@ -116,6 +116,8 @@ export class RecordOpener {
   /** Least recently used first. A key is in here only after its signature was found good. */
   readonly #logKeys = new Map<string, Uint8Array>()
   readonly #capacity: number
+  #unwrapped = 0
+  #closed = false
 
   constructor(storage: Identity, capacity = OPENER_CACHE_LOGS) {
     this.#storage = storage.publicKey
@@ -123,9 +125,9 @@ export class RecordOpener {
     this.#capacity = capacity
   }
 
-  /** Log keys held; for metrics. */
-  get cachedLogs(): number {
-    return this.#logKeys.size
+  /** For metrics: log keys held, and how often one had to be checked and unwrapped. */
+  get stats(): { readonly cachedLogs: number; readonly unwrapped: number } {
+    return { cachedLogs: this.#logKeys.size, unwrapped: this.#unwrapped }
   }
 
   /**
@@ -135,6 +137,8 @@ export class RecordOpener {
    * header or payload is not as it was sealed).
    */
   open(record: Uint8Array, expectedCamera?: Uint8Array): { header: RecordHeader; payload: Uint8Array } {
+    // Without its key every good record would look damaged.
+    if (this.#closed) throw new HomewardError('INTERNAL', 'this opener is closed')
     const header = readHeader(record)
     if (!equalBytes(header.recipient, this.#storage)) {
       throw new HomewardError(
@@ -160,6 +164,7 @@ export class RecordOpener {
 
   /** Wipes the keys held. Idempotent. */
   close(): void {
+    this.#closed = true
     for (const key of this.#logKeys.values()) wipe(key)
     this.#logKeys.clear()
     wipe(this.#keys.secretKey)
@@ -180,6 +185,7 @@ export class RecordOpener {
     if (!verifySignature(signature, signedBytes(camera, log, recipient, wrappedKey), camera)) {
       throw forged(`the log key of ${log} is not signed by camera ${shortId(camera)}, which the header names`)
     }
+    this.#unwrapped += 1
     const key = openSealedBox(wrappedKey, this.#keys)
     if (key?.byteLength !== LOG_KEY_BYTES) throw damaged(`the key of log ${log} does not open, though it is signed`)
     return key

@@ -58,7 +58,7 @@ test('one changed bit of statement or signature: refused', () => {
   }
 })
 
-test('a statement that is signed, but malformed: refused', () => {
+test('candidates beyond the limit are cut off, noise is refused', () => {
   const tooMany = Array.from({ length: 20 }, (_, index) => ({ host: `10.0.0.${index}`, port: 1 }))
   const cut = openStatement(signStatement(storage, serverKey, { serial: 1, candidates: tooMany }, terms), { uid })
   assert.is(cut?.candidates.length, MAX_CANDIDATES)

@@ -15,7 +15,7 @@ export async function readState(path: string, format: string): Promise<Fields | 
     throw stateDamaged(path, 'it is not JSON', cause)
   }
   const fields = asFields(body)
-  if (fields?.['format'] !== format) throw stateDamaged(path, `its "format" is not "${format}"`)
+  if (fields?.format !== format) throw stateDamaged(path, `its "format" is not "${format}"`)
   return fields
 }
 

@@ -109,6 +109,8 @@ export class TokenStore {
     const key = toHex(camera)
     if (entry === undefined) throw new HomewardError('TOKEN_EXPIRED', 'the setup code is not known any more')
     if (entry.window.usedBy !== undefined) {
+      // The first claim may still be on its way to the disk.
+      await this.#writing
       if (entry.window.usedBy === key) return 'repeated'
       throw new HomewardError('TOKEN_USED', 'the setup code was used by another camera')
     }
@@ -187,7 +189,7 @@ export class TokenStore {
 
 function windowsOf(fields: Fields | undefined, path: string): PairingWindow[] {
   if (fields === undefined) return []
-  const items = fields['windows']
+  const items = fields.windows
   if (!Array.isArray(items)) throw stateDamaged(path, '"windows" is not a list')
   return items.map((item: unknown, at) => {
     const { tokenHash, name, openedUs, expiresUs, usedBy } = asFields(item) ?? {}

@@ -24,9 +24,9 @@ declare module 'udx-native' {
     end(): unknown
     destroy(error?: Error): unknown
     on(event: 'data', listener: (chunk: Uint8Array) => void): this
-    on(event: 'readable' | 'close', listener: () => void): this
+    on(event: 'close', listener: () => void): this
+    once(event: 'readable', listener: () => void): this
     on(event: 'error', listener: (error: Error) => void): this
-    off(event: 'readable', listener: () => void): this
   }
 
   class UDX {

@@ -6,7 +6,7 @@
 import UDX, { type UdxSocket, type UdxStream } from 'udx-native'
 import { type Random, realRandom } from '../platform/random.ts'
 import { HomewardError, systemCode } from '../wire/errors.ts'
-import type { Address } from './address.ts'
+import { type Address, canonicalAddress } from './address.ts'
 import type { DatagramPort } from './datagram-port.ts'
 
 /** First byte of udx packets (libudx UDX_MAGIC_BYTE). */
@@ -49,10 +49,13 @@ export class UdxPort implements DatagramPort {
     const bound = this.#socket.address()
     if (bound === null) throw new HomewardError('INTERNAL', 'the socket has no address after it was bound')
     this.local = { host: bound.host, port: bound.port }
-    this.#socket.on('message', (message, from) => {
+    this.#socket.on('message', (message, { host, port }) => {
       const kind = message[0]
       if (kind === undefined || kind === UDX_KIND) return
-      this.#handlers.get(kind)?.(message, { host: from.host, port: from.port })
+      const handler = this.#handlers.get(kind)
+      const from = handler === undefined ? undefined : canonicalAddress(host, port)
+      // A link-local sender has a zone, and cannot be answered by its address alone.
+      if (from !== undefined) handler?.(message, from)
     })
   }
 

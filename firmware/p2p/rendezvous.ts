@@ -117,7 +117,7 @@ export class Rendezvous {
   #challenge(nonce: Uint8Array, from: Address): SignalMessage | undefined {
     if (!this.#allows('challenge', from)) return undefined
     this.counters.challenged++
-    return { t: 'challenge', nonce, cookie: this.#cookies.issue(from) }
+    return { t: 'challenge', nonce, cookie: this.#cookies.issue(from), key: this.#identity.publicKey }
   }
 
   async #register(request: SignalOf<'register'>, from: Address): Promise<SignalMessage | undefined> {

@@ -49,8 +49,9 @@ export class FakeClock implements Clock {
     this.#quality = quality
   }
 
-  /** Moves time on, fires what is due, and lets promises settle after each firing. */
+  /** Lets promises settle, moves time on, fires what is due, and lets promises settle after each firing. */
   async advance(ms: number): Promise<void> {
+    await settle()
     const untilUs = this.#monoUs + ms * 1000
     for (;;) {
       const due = [...this.#pending]

@@ -52,6 +52,7 @@ const CODES = {
 
   // Card and disk.
   RING_UNMARKED: false,
+  RING_MARKED: false,
   RING_FOREIGN: false,
   RING_FULL: true,
   RING_FAILED: true,

@@ -13,8 +13,8 @@ import * as v from 'valibot'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { decodeMessage, encodeMessage } from './codec.ts'
 import { type ErrorCode, HomewardError, isErrorCode } from './errors.ts'
-import { CONTROL_FRAME_MAX_BYTES, PIECE_BYTES, RECORD_MAX_BYTES } from './limits.ts'
 import { GAP_REASONS } from './gap.ts'
+import { CONTROL_FRAME_MAX_BYTES, PIECE_BYTES, RECORD_MAX_BYTES } from './limits.ts'
 import type { Range } from './ranges.ts'
 import { CLOCK_QUALITIES } from './record.ts'
 
@@ -25,6 +25,10 @@ export const RANGES_PER_MESSAGE = 1000
 
 /** Transfers named in one message. */
 export const TRANSFERS_PER_MESSAGE = 1000
+
+/** Questions, and losses, that the camera may have open at once. */
+export const ASKS_AT_ONCE = 64
+export const LOSSES_AT_ONCE = 64
 
 /** The camera names the rings it has attached: its card and its memory, and one that is being replaced. */
 const RINGS_MAX = 4

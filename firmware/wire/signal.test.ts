@@ -53,7 +53,7 @@ const requests: readonly SignalMessage[] = [
   { t: 'look-up', nonce: bytes(16), key: bytes(16) },
 ]
 
-const challenge: SignalMessage = { t: 'challenge', nonce: bytes(16), cookie: bytes(22) }
+const challenge: SignalMessage = { t: 'challenge', nonce: bytes(16), cookie: bytes(22), key: bytes(32) }
 
 const signed = (body: AnswerBody): SignalMessage => ({
   t: 'signed',

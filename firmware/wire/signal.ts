@@ -3,7 +3,7 @@
  * front of it, and both together fit SIGNAL_FRAME_MAX_BYTES. Shapes only: who signs what is in link/signal-proof.
  *
  *   device → server                        server → device
- *   register-hello {nonce}                 challenge {nonce, cookie}
+ *   register-hello {nonce}                 challenge {nonce, cookie, key}
  *   register {cookie, tags, statement}     signed {registered | refused}
  *   keep {cookie, uid}                     signed {kept}, or challenge
  *   look-up {key}                          signed {found}, or nothing
@@ -38,7 +38,7 @@ const LONGEST_TTL_MS = 3_600_000
 
 /** Requests are filled up to these sizes, as frames without kind byte; the tests compare them with the answers. */
 export const REQUEST_MIN_BYTES = {
-  'register-hello': 96,
+  'register-hello': 128,
   register: 256,
   keep: 256,
   'look-up': 640,
@@ -63,8 +63,11 @@ const ttlMs = count(1, LONGEST_TTL_MS)
 /** A storage device asks for a challenge. */
 const RegisterHello = v.object({ t: v.literal('register-hello'), nonce })
 
-/** The answer to a hello, and to any request whose cookie is not (or no longer) good. Carries no secret: unsigned. */
-const Challenge = v.object({ t: v.literal('challenge'), nonce, cookie })
+/**
+ * The answer to a hello, and to any request whose cookie is not (or no longer) good. Carries no secret: unsigned. `key` is
+ * the server's, for a storage device that was given no pin and pins what it meets first.
+ */
+const Challenge = v.object({ t: v.literal('challenge'), nonce, cookie, key })
 
 /** Part `part` of `parts` of a registration. `statement` is a {@link Statement}, signed by the UID's key. */
 const Register = v.pipe(

@@ -11,9 +11,9 @@ import { FAKE_DEFAULTS } from './fake-options.ts'
 export interface FakeRtspOptions {
   /** `user:password` that the client must show. */
   readonly credentials?: string
-  /** Frames of one connection; then, by `then`, the camera says nothing more or hangs up. */
+  /** Frames of one connection; then, by `afterwards`, the camera says nothing more or hangs up. */
   readonly frames: number
-  readonly then: 'silent' | 'hang-up'
+  readonly afterwards: 'silent' | 'hang-up'
 }
 
 export interface FakeRtsp {
@@ -21,8 +21,8 @@ export interface FakeRtsp {
   close(): Promise<void>
 }
 
-const FPS = 25
-const GOP = 5
+const FPS = 50
+const GOP = 10
 const RTP_CLOCK = 90_000
 /** Any number but 0, which ffmpeg takes for no timestamp. */
 const RTP_START = 1_000_000
@@ -84,7 +84,12 @@ function answer(request: string, { credentials }: FakeRtspOptions, writer: FakeF
   if (method !== 'DESCRIBE') return `${head}\r\n`
   const sets = [writer.sps, writer.pps].map((set) => Buffer.from(set).toString('base64'))
   const media = ['v=0', 'o=- 0 0 IN IP4 127.0.0.1', 's=fake', 't=0 0', 'm=video 0 RTP/AVP 96', 'a=rtpmap:96 H264/90000']
-  const sdp = [...media, `a=fmtp:96 packetization-mode=1;sprop-parameter-sets=${sets.join(',')}`, 'a=control:track1', '']
+  const sdp = [
+    ...media,
+    `a=fmtp:96 packetization-mode=1;sprop-parameter-sets=${sets.join(',')}`,
+    'a=control:track1',
+    '',
+  ]
   const body = sdp.join('\r\n')
   return `${head}Content-Type: application/sdp\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
@@ -96,7 +101,7 @@ function play(socket: Socket, options: FakeRtspOptions, writer: FakeFragments): 
   const timer = setInterval(() => {
     if (frame === options.frames) {
       clearInterval(timer)
-      if (options.then === 'hang-up') socket.destroy()
+      if (options.afterwards === 'hang-up') socket.destroy()
       return
     }
     if (waiting.length === 0) waiting = accessUnits(writer.next(GOP))

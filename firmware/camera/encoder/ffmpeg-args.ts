@@ -12,7 +12,7 @@ const FRAGMENTED_MP4 = [
 /** Lists what is in the input and ends. */
 const LIST_STREAMS = ['-map', '0:v?', '-map', '0:a?', '-c', 'copy', '-t', '0', '-f', 'null']
 
-const quiet = (options: readonly string[]): string[] => ['-loglevel', 'warning', ...options]
+const quiet = (options: readonly string[]): string[] => ['-loglevel', 'level+warning', ...options]
 
 export function v4l2Command(source: V4l2Source): FfmpegCommandLine {
   const format = source.codec === 'h265' ? 'hevc' : 'h264'
@@ -26,14 +26,21 @@ export function v4l2Command(source: V4l2Source): FfmpegCommandLine {
 }
 
 /** The command that lists the streams of a source whose codecs are not known beforehand. */
-export function probeCommand(source: RtspSource | FileSource): FfmpegCommandLine {
-  const { options, source: address } = inputOf(source)
+export function probeCommand(source: RtspSource | FileSource, timeoutMs: number): FfmpegCommandLine {
+  const { options, source: address } = inputOf(source, timeoutMs)
   return { inputs: [{ options: ['-loglevel', 'info', ...options], source: address }], outputOptions: LIST_STREAMS }
 }
 
-/** Keeps the first video stream and the first AAC stream as they are. */
-export function copyCommand(source: RtspSource | FileSource, streams: SourceStreams): FfmpegCommandLine {
-  const { options, source: address } = inputOf(source)
+/**
+ * Keeps the first video stream and the first AAC stream as they are. When a camera says nothing for `timeoutMs`, ffmpeg
+ * finishes its file, so that even the last, short fragment is there.
+ */
+export function copyCommand(
+  source: RtspSource | FileSource,
+  streams: SourceStreams,
+  timeoutMs: number,
+): FfmpegCommandLine {
+  const { options, source: address } = inputOf(source, timeoutMs)
   const pace = source.kind === 'file' ? ['-re', '-stream_loop', '-1'] : []
   const audio = streams.audio === undefined ? [] : ['-map', `0:${streams.audio.index}`]
   return {
@@ -69,8 +76,11 @@ function tag(codec: VideoCodec): string[] {
   return codec === 'h265' ? ['-tag:v', 'hvc1'] : []
 }
 
-function inputOf(source: RtspSource | FileSource): FfmpegInput {
+function inputOf(source: RtspSource | FileSource, timeoutMs: number): FfmpegInput {
   // "file:" keeps a colon in the name from being read as a protocol.
   if (source.kind === 'file') return { options: [], source: `file:${source.path}` }
-  return { options: ['-rtsp_transport', 'tcp'], source: source.url }
+  // Estimating the frame rate would hold back the first second, and nothing here needs it.
+  // -timeout is in microseconds, and since ffmpeg 5 what its name says.
+  const options = ['-rtsp_transport', 'tcp', '-timeout', `${timeoutMs * 1000}`, '-fpsprobesize', '0']
+  return { options, source: source.url }
 }

@@ -5,7 +5,7 @@ import { HomewardError } from '../../wire/errors.ts'
 
 export const FFMPEG_VARIABLE = 'HOMEWARD_FFMPEG'
 
-const HINT = 'Install it: sudo apt-get update && sudo apt-get install -y --no-install-recommends ffmpeg'
+export const FFMPEG_HINT = 'Install it: sudo apt-get update && sudo apt-get install -y --no-install-recommends ffmpeg'
 
 /**
  * The path of the ffmpeg program: what HOMEWARD_FFMPEG names (a path, or a name looked up in PATH), else `ffmpeg` in PATH.
@@ -25,7 +25,7 @@ export async function findFfmpeg(environment: NodeJS.ProcessEnv = process.env): 
   }
   const where = name.includes('/') ? `${name} is not a program` : `no program ${name} in PATH`
   const why = chosen === '' ? where : `${FFMPEG_VARIABLE} is "${chosen}", but ${where}`
-  throw new HomewardError('FFMPEG_MISSING', `ffmpeg was not found: ${why}`, { hint: HINT })
+  throw new HomewardError('FFMPEG_MISSING', `ffmpeg was not found: ${why}`, { hint: FFMPEG_HINT })
 }
 
 async function isProgram(path: string): Promise<boolean> {

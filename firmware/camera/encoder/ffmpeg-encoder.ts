@@ -65,8 +65,10 @@ export class FfmpegEncoder implements Encoder {
     const source = this.#source
     if (source.kind === 'v4l2') return v4l2Command(source)
     if (source.kind === 'test') return testCommand(source)
+    // The network is given up on before the process is: that way ffmpeg ends in good order.
+    const timeoutMs = Math.round(this.#stallMs / 3)
     const exit = await runFfmpeg({
-      ...probeCommand(source),
+      ...probeCommand(source, timeoutMs),
       program,
       signal,
       clock: this.#clock,
@@ -78,7 +80,7 @@ export class FfmpegEncoder implements Encoder {
       source.kind === 'file'
         ? 'Convert it once: ffmpeg -i CLIP -c:v libx264 -c:a aac out.mp4'
         : 'Set the camera to H.264 or H.265 in its own settings.'
-    return copyCommand(source, readStreams(exit.lines, this.describe, hint))
+    return copyCommand(source, readStreams(exit.lines, this.describe, hint), timeoutMs)
   }
 }
 

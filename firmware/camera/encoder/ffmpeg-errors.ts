@@ -1,5 +1,6 @@
 /** What a person is told when ffmpeg did not do as asked: the code, the source, and ffmpeg's own last words. Pure. */
 import { HomewardError } from '../../wire/errors.ts'
+import { FFMPEG_HINT } from './ffmpeg-binary.ts'
 import type { FfmpegExit } from './ffmpeg-process.ts'
 import { describeSource, maskUrl, type SourceSpec } from './source-spec.ts'
 
@@ -8,9 +9,10 @@ const LINES_SHOWN = 3
 /** `delivered`: footage had come out before. `stallMs`: how long nothing may come. */
 export function exitError(source: SourceSpec, exit: FfmpegExit, delivered: boolean, stallMs: number): HomewardError {
   const what = describeSource(source)
-  const said = lastWords(exit.lines, source)
-  if (exit.how === 'not-started')
-    return new HomewardError('FFMPEG_MISSING', `ffmpeg cannot be started: ${exit.message}`)
+  const said = lastWords(exit, source)
+  if (exit.how === 'not-started') {
+    return new HomewardError('FFMPEG_MISSING', `ffmpeg cannot be started: ${exit.message}`, { hint: FFMPEG_HINT })
+  }
   if (exit.how === 'stalled') {
     const message = `${what} delivered nothing for ${stallMs / 1000} s${said}`
     return new HomewardError(delivered ? 'ENCODER_ENDED' : 'SOURCE_UNREADABLE', message, {
@@ -42,12 +44,19 @@ function hintFor(text: string): string {
   return 'Try the source with ffplay or ffprobe.'
 }
 
-/** The end of standard error, on one line, without secrets and without the addresses of ffmpeg's objects. */
-function lastWords(lines: readonly string[], source: SourceSpec): string {
-  const kept = lines
-    .filter((line) => !/Last message repeated|^Exiting normally/.test(line))
-    .map((line) => maskSecrets(line.replaceAll(/ @ 0x[0-9a-f]+/g, '').trim(), source))
-  return kept.length === 0 ? '' : `: ${kept.slice(-LINES_SHOWN).join(' | ')}`
+/**
+ * The end of standard error, on one line, without secrets and without the addresses of ffmpeg's objects. Warnings are told
+ * only where nothing else explains a failure: most runs have some.
+ */
+function lastWords({ how, lines }: FfmpegExit, source: SourceSpec): string {
+  const spoken = lines.filter((line) => !/Last message repeated|^Exiting normally/.test(line))
+  const errors = spoken.filter((line) => !line.includes('[warning]'))
+  const kept = errors.length === 0 && how === 'failed' ? spoken : errors
+  if (kept.length === 0) return ''
+  const words = kept
+    .slice(-LINES_SHOWN)
+    .map((line) => line.replaceAll(/ @ 0x[0-9a-f]+|\[(?:error|fatal|warning)\] ?/g, ''))
+  return `: ${words.map((line) => maskSecrets(line.trim(), source)).join(' | ')}`
 }
 
 /** A line of ffmpeg without user, password and query of any address in it. */

@@ -38,8 +38,13 @@ export interface FfmpegExit {
   readonly lines: readonly string[]
 }
 
-/** ffmpeg finishes its file on SIGTERM within milliseconds, unless it is stuck in a driver or on the network. */
-const TERMINATE_MS = 2000
+/**
+ * ffmpeg finishes its file on SIGTERM within milliseconds, unless it waits for the network. A second one ends that wait,
+ * but also the writing of what is left.
+ */
+const INSIST_MS = 1200
+/** Stuck in a driver. */
+const KILL_MS = 2000
 const LINES_KEPT = 40
 const GLOBAL_OPTIONS = ['-nostdin', '-hide_banner', '-nostats']
 
@@ -66,7 +71,10 @@ export function runFfmpeg(run: FfmpegRun): Promise<FfmpegExit> {
     const terminate = () => {
       if (killTimer !== undefined) return
       command.kill('SIGTERM')
-      killTimer = run.clock.after(TERMINATE_MS, () => command.kill('SIGKILL'))
+      killTimer = run.clock.after(INSIST_MS, () => {
+        command.kill('SIGTERM')
+        killTimer = run.clock.after(KILL_MS - INSIST_MS, () => command.kill('SIGKILL'))
+      })
     }
     const watch = () => {
       stallTimer?.cancel()

@@ -97,20 +97,21 @@ export class Inventory {
     log.addDamage(entry.seq, entry.seq + entry.span - 1)
   }
 
-  /** The slab's records are safe and not in use: they are found again by reading the slab. */
-  forgetRecords(number: number): void {
-    for (const log of this.#logs.values()) log.removeSlab(number)
+  /** Lets go of records that are safe, but for those in the slab in use: they are found again by reading their slabs. */
+  forgetSafe(current: number): void {
+    const safe = this.slabs().filter((slab) => slab.unacked === 0 && slab.number !== current)
+    this.#forget(safe.map((slab) => slab.number))
   }
 
   /** The slab is to be written anew. Logs with nothing left on the card are forgotten, save those with losses to report. */
   reuse(number: number, epoch: number): void {
-    this.forgetRecords(number)
+    this.#forget([number])
     this.addSlab(number, epoch)
     this.#dropLogs()
   }
 
   removeSlab(number: number): void {
-    this.forgetRecords(number)
+    this.#forget([number])
     this.#slabs.delete(number)
     this.#dropLogs()
   }
@@ -130,6 +131,10 @@ export class Inventory {
     const slabs = new Map([...this.#slabs.values()].map((slab) => [slab.number, slab.epoch]))
     const logs = this.logs().map(({ log, recipient, end, acked }) => ({ log, recipient, end, acked }))
     return { counter, epoch, complete: true, slabs, logs }
+  }
+
+  #forget(slabs: readonly number[]): void {
+    for (const log of this.#logs.values()) log.removeSlabs(new Set(slabs))
   }
 
   #dropLogs(): void {

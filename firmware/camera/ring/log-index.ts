@@ -10,9 +10,11 @@ export interface Entry {
   readonly kind: RecordKind
   /** As it travels: header and sealed payload. */
   readonly bytes: number
+  readonly run: number
   readonly monoUs: number
   readonly wallUs: number
   readonly clock: ClockQuality
+  readonly durationUs: number
   readonly slab: number
   readonly offset: number
 }
@@ -143,8 +145,8 @@ export class LogIndex {
     this.#entries = this.#entries.filter((other) => other !== entry)
   }
 
-  removeSlab(slab: number): void {
-    this.#entries = this.#entries.filter((entry) => entry.slab !== slab)
+  removeSlabs(slabs: ReadonlySet<number>): void {
+    this.#entries = this.#entries.filter((entry) => !slabs.has(entry.slab))
   }
 
   #reach(first: number, end: number): void {

@@ -40,14 +40,14 @@ export interface InitRingOptions {
 
 /**
  * Makes the folder a ring's home. Slabs that lost their marker are kept and found when the ring is opened. Throws
- * RING_FOREIGN when a marker is there, CONFIG_INVALID for sizes that cannot be.
+ * RING_MARKED when a marker is there, CONFIG_INVALID for sizes that cannot be.
  */
 export async function initRing(disk: Disk, dir: string, options: InitRingOptions = {}): Promise<Marker> {
   const { slabBytes = DEFAULT_SLAB_BYTES, capacityBytes, random = realRandom } = options
   checkSizes(slabBytes, capacityBytes, options.anySlabBytes === true)
   await makeDurableDir(disk, dir)
   if (await isMarked(disk, dir)) {
-    throw new HomewardError('RING_FOREIGN', `${dir} is marked as a ring already; it is left as it is`, {
+    throw new HomewardError('RING_MARKED', `${dir} is marked as a ring already; it is left as it is`, {
       hint: 'Use it as it is. To throw its footage away, delete the files in it first.',
     })
   }
@@ -88,7 +88,7 @@ async function isMarked(disk: Disk, dir: string): Promise<boolean> {
   return found !== undefined && parseJson(found) !== undefined
 }
 
-/** Throws RING_UNMARKED when there is no marker, or none that can be read; FORMAT_CHANGES for another version. */
+/** Throws RING_UNMARKED when there is no marker, or none that can be read; RING_FOREIGN for another version. */
 export async function readMarker(disk: Disk, dir: string): Promise<Marker> {
   const found = await readWhole(disk, join(dir, MARKER_FILE), MARKER_MAX_BYTES)
   const hint = `Is the card mounted there? To start a ring on it: homeward camera ring init ${dir}`
@@ -98,7 +98,7 @@ export async function readMarker(disk: Disk, dir: string): Promise<Marker> {
   const result = v.safeParse(schema, value)
   if (result.success) return result.output
   const where = join(dir, MARKER_FILE)
-  throw new HomewardError('FORMAT_CHANGES', `${where} is not one of version ${VERSION}: ${result.issues[0].message}`, {
+  throw new HomewardError('RING_FOREIGN', `${where} is not one of version ${VERSION}: ${result.issues[0].message}`, {
     hint: 'A newer version of homeward may have made it.',
   })
 }

@@ -14,6 +14,11 @@ export interface Missed {
   readonly durationUs: number
 }
 
+export interface GapRecord {
+  readonly meta: RecordMeta
+  readonly payload: GapPayload
+}
+
 export class OpenGap {
   readonly reason: GapReason
   readonly #start: Missed
@@ -28,12 +33,11 @@ export class OpenGap {
     this.#span = start.span
   }
 
-  get seq(): number {
-    return this.#start.seq
-  }
-
-  get span(): number {
-    return this.#span
+  /** The same fragments, missed for another reason, nothing written yet. */
+  because(reason: GapReason): OpenGap {
+    const gap = new OpenGap(reason, this.#start)
+    gap.absorb(this)
+    return gap
   }
 
   /** `missed` follows on what the gap covers. */
@@ -42,7 +46,12 @@ export class OpenGap {
     this.#span = missed.seq + missed.span - this.#start.seq
   }
 
-  /** The span doubled since it was last written, or was never written. */
+  absorb(next: OpenGap): void {
+    this.#end = next.#end
+    this.#span = next.#start.seq + next.#span - this.#start.seq
+  }
+
+  /** Its span doubled since it was last written, or it was never written. */
   get due(): boolean {
     return this.#span >= 2 * this.#writtenSpan
   }
@@ -55,21 +64,34 @@ export class OpenGap {
     this.#writtenSpan = this.#span
   }
 
-  record(): { meta: RecordMeta; payload: GapPayload } {
-    return gapRecord(this.reason, { ...this.#start, span: this.#span }, this.#end)
+  record(): GapRecord {
+    const { monoUs, ...start } = this.#start
+    const endMonoUs = this.#end.monoUs + this.#end.durationUs
+    const durationUs = Math.max(0, endMonoUs - monoUs)
+    const dated = this.#end.clock !== 'none'
+    return {
+      meta: { ...start, monoUs, kind: 'gap', span: this.#span, durationUs, keyFrame: false, runStart: false },
+      payload: {
+        reason: this.reason,
+        endMonoUs,
+        ...(dated && { endWallUs: this.#end.wallUs + this.#end.durationUs }),
+      },
+    }
   }
 }
 
-/** What a gap record says; `end` is the last that is missed. */
-export function gapRecord(
-  reason: GapReason,
-  start: Missed,
-  end: Missed = start,
-): { meta: RecordMeta; payload: GapPayload } {
-  const endMonoUs = end.monoUs + end.durationUs
-  const known = end.clock !== 'none'
-  return {
-    meta: { ...start, kind: 'gap', durationUs: endMonoUs - start.monoUs, keyFrame: false, runStart: false },
-    payload: { reason, endMonoUs, ...(known && { endWallUs: end.wallUs + end.durationUs }) },
+/** Where the states of a growing gap go: two blocks by turns, so that a torn write leaves the state before. */
+export class GapSlots {
+  readonly #slots: readonly number[]
+  #writes = 0
+
+  /** `free`: offsets of blocks that hold nothing. With less than two, only the first state is written, or none. */
+  constructor(free: readonly number[]) {
+    this.#slots = free.slice(0, 2)
+  }
+
+  next(): number | undefined {
+    const turn = this.#writes++
+    return turn === 0 || this.#slots.length === 2 ? this.#slots[turn % 2] : undefined
   }
 }

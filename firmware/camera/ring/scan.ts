@@ -1,5 +1,12 @@
 /** Finds the records in a slab by their headers, around damage, and without those of an earlier use. Pure. */
-import { BLOCK_BYTES, CARD_HEADER_BYTES, type CardHeader, cardBytes, decodeCardHeader, payloadIsWhole } from './card-record.ts'
+import {
+  BLOCK_BYTES,
+  CARD_HEADER_BYTES,
+  type CardHeader,
+  cardBytes,
+  decodeCardHeader,
+  payloadIsWhole,
+} from './card-record.ts'
 import { RESERVE_BYTES } from './slabs.ts'
 
 /** Reads of this size step over damage; blocks of the second size are given up one by one where the card cannot read. */

@@ -10,7 +10,15 @@ import type { ReadMark } from './acks.ts'
 import { BLOCK_BYTES, cardBytes } from './card-record.ts'
 import { type Held, Inventory } from './inventory.ts'
 import type { Entry } from './log-index.ts'
-import { checkPayloads, type Found, headerAt, reserveStart, type SlabContents, type SlabReader, scanSlab } from './scan.ts'
+import {
+  checkPayloads,
+  type Found,
+  headerAt,
+  reserveStart,
+  type SlabContents,
+  type SlabReader,
+  scanSlab,
+} from './scan.ts'
 import { RESERVE_SLOTS } from './slabs.ts'
 
 export interface Survey {
@@ -163,8 +171,9 @@ function openLog(inventory: Inventory, found: Found, camera: Uint8Array) {
 }
 
 export function entryOf(slab: number, { header, offset }: Found): Entry {
-  const { log, seq, span, kind, monoUs, wallUs, clock, payloadBytes } = header
-  return { log, seq, span, kind, bytes: RECORD_HEADER_BYTES + payloadBytes, monoUs, wallUs, clock, slab, offset }
+  const { log, seq, span, kind, run, monoUs, wallUs, clock, durationUs, payloadBytes } = header
+  const bytes = RECORD_HEADER_BYTES + payloadBytes
+  return { log, seq, span, kind, bytes, run, monoUs, wallUs, clock, durationUs, slab, offset }
 }
 
 function checkCamera({ header }: Found, camera: Uint8Array): void {

@@ -11,12 +11,13 @@ import {
   clipName,
   clipText,
   decodeStorageFrame,
+  LOSSES_AT_ONCE,
   SESSION_VERSION,
   type StorageMessage,
 } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
 import { Sender } from './sender.ts'
-import type { Loss, RecordSource } from './source.ts'
+import type { LostRange, RecordSource } from './source.ts'
 
 /** How often the storage device hears how the camera is doing. */
 export const STATUS_EVERY_MS = 5000
@@ -70,7 +71,7 @@ export class CameraSession {
   readonly #clock: Clock
   readonly #sender: Sender
   /** Told on this channel and not acknowledged. */
-  readonly #losses = new Map<string, { readonly source: RecordSource; readonly loss: Loss }>()
+  readonly #losses = new Map<string, { readonly source: RecordSource; readonly loss: LostRange }>()
   #phase: Phase = 'new'
   #timer: Timer | undefined
   #stopListening: (() => void)[] = []
@@ -184,6 +185,7 @@ export class CameraSession {
       throw new HomewardError('FRAME_MALFORMED', `durable ranges outside ${first} to ${last}`)
     }
     if (ranges.length > 0) this.#owner.acked(source, log, ranges, 'durable')
+    if (this.#sender.isAnswered(source, log)) this.#tellLosses([source])
   }
 
   /** Only what was wholly sent, or acknowledged before, can be acknowledged; anything else is not believed. */
@@ -198,6 +200,7 @@ export class CameraSession {
       accept(source, loss.first, loss.last)
     }
     for (const [source, list] of accepted) this.#owner.acked(source, log, list, 'stored')
+    if (accepted.size > 0) this.#tellLosses(this.#owner.sources())
     const strange = ranges.filter(([first, last]) => !this.#owner.wasAcked(log, first, last))
     if (strange.length === 0) return
     const which = strange.map(([first, last]) => `${first} to ${last}`).join(', ')
@@ -228,14 +231,16 @@ export class CameraSession {
     this.#tellLosses(this.#owner.sources())
   }
 
+  /** What is lost, once the storage device has said that it does not hold it after all. */
   #tellLosses(sources: readonly RecordSource[]): void {
     for (const source of sources) {
-      for (const loss of source.losses()) {
-        const key = `${loss.log}:${loss.first}:${loss.last}`
-        if (this.#losses.has(key)) continue
+      for (const loss of source.damage()) {
+        const { log, first, last } = loss
+        const key = `${log}:${first}:${last}`
+        if (this.#losses.size >= LOSSES_AT_ONCE) return
+        if (this.#losses.has(key) || !this.#sender.isAnswered(source, log)) continue
         this.#losses.set(key, { source, loss })
-        const { log, first, last, reason } = loss
-        this.#sender.tell({ type: 'lost', log, first, last, reason })
+        this.#sender.tell({ type: 'lost', log, first, last, reason: 'damaged-on-card' })
       }
     }
   }

@@ -1,8 +1,7 @@
 /** Answers to `ask`, one after the other and in pages, at the pace of the channel. */
 import { HomewardError } from '../../wire/errors.ts'
 import type { Range } from '../../wire/ranges.ts'
-import { RANGES_PER_MESSAGE } from '../../wire/session.ts'
-import { ASKS_MAX } from './survey.ts'
+import { ASKS_AT_ONCE, RANGES_PER_MESSAGE } from '../../wire/session.ts'
 
 export interface DurablePage {
   readonly log: string
@@ -32,8 +31,8 @@ export class DurablePages {
   /** Throws FRAME_MALFORMED for an impossible question, or when too many are open. */
   ask(log: string, first: number, last: number): void {
     if (last < first) throw new HomewardError('FRAME_MALFORMED', `asked about ${first} to ${last}`)
-    if (this.#questions.length >= ASKS_MAX)
-      throw new HomewardError('FRAME_MALFORMED', `more than ${ASKS_MAX} questions`)
+    if (this.#questions.length >= ASKS_AT_ONCE)
+      throw new HomewardError('FRAME_MALFORMED', `more than ${ASKS_AT_ONCE} questions`)
     this.#questions.push({ log, first, last })
     void this.#answer()
   }

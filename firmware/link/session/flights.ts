@@ -43,19 +43,19 @@ export class Flights {
     return sum(this.#all.values(), (flight) => (flight.transfer === undefined ? 1 : 0))
   }
 
-  has({ log, seq }: RecordRef): boolean {
-    return this.#all.has(keyOf(log, seq))
+  has(ref: RecordRef): boolean {
+    return this.#all.has(recordKey(ref))
   }
 
   add(flight: Flight): void {
     const progress: Progress = { ...flight, data: undefined, sentBytes: 0, transfer: undefined, state: 'reading' }
-    this.#all.set(keyOf(flight.ref.log, flight.ref.seq), progress)
+    this.#all.set(recordKey(flight.ref), progress)
     this.#lanes[flight.lane].push(progress)
   }
 
   /** The record was read. False when it is not in here any more. */
   fill({ ref }: Flight, data: Uint8Array): boolean {
-    const progress = this.#all.get(keyOf(ref.log, ref.seq))
+    const progress = this.#all.get(recordKey(ref))
     if (progress?.ref !== ref) return false
     progress.data = data
     progress.state = 'ready'
@@ -64,7 +64,7 @@ export class Flights {
 
   /** Answered, or given up before it began. */
   remove({ ref }: Flight): void {
-    const key = keyOf(ref.log, ref.seq)
+    const key = recordKey(ref)
     const progress = this.#all.get(key)
     if (progress === undefined || progress.ref !== ref) return
     this.#all.delete(key)
@@ -124,8 +124,9 @@ export class Flights {
   }
 }
 
-function keyOf(log: string, seq: number): string {
-  return `${log}:${seq}`
+/** A gap that grew is another record. */
+export function recordKey({ log, seq, span }: RecordRef): string {
+  return `${log}:${seq}:${span}`
 }
 
 function sum<Item>(items: Iterable<Item>, of: (item: Item) => number): number {

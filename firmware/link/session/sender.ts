@@ -5,7 +5,7 @@ import { RECORD_MAX_BYTES } from '../../wire/limits.ts'
 import type { Range } from '../../wire/ranges.ts'
 import { type CameraMessage, encodeControl, encodePiece } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
-import { type Flight, Flights } from './flights.ts'
+import { type Flight, Flights, recordKey } from './flights.ts'
 import { bypassesBacklog, type Lane, pickPiece, pickRecord, type RecordState } from './pick.ts'
 import type { RecordRef, RecordSource } from './source.ts'
 import { type Candidate, Survey } from './survey.ts'
@@ -71,6 +71,11 @@ export class Sender {
   /** A page of what the storage device holds; the source it is about. Throws FRAME_MALFORMED. */
   answered(log: string, first: number, last: number): RecordSource {
     return this.#survey.answer(log, first, last).source
+  }
+
+  /** The storage device has said all it holds of this log. */
+  isAnswered(source: RecordSource, log: string): boolean {
+    return this.#survey.isAnswered(source, log)
   }
 
   setCredit(id: number, bytes: number): void {
@@ -157,7 +162,7 @@ export class Sender {
   }
 
   readonly #passOver = (ref: RecordRef): boolean =>
-    this.#flights.has(ref) || this.#unreadable.has(keyOf(ref)) || ref.bytes > RECORD_MAX_BYTES
+    this.#flights.has(ref) || this.#unreadable.has(recordKey(ref)) || ref.bytes > RECORD_MAX_BYTES
 
   #state(next: Record<Lane, Candidate | undefined>): RecordState {
     const lane = (name: Lane) => ({ nextBytes: next[name]?.ref.bytes, ahead: this.#flights.ahead(name) })
@@ -197,7 +202,7 @@ export class Sender {
     const { log, seq } = flight.ref
     const why = error instanceof Error ? error.message : String(error)
     this.#warn(new HomewardError(code, `${log}/${seq} could not be read: ${why}`, { cause: error }))
-    this.#unreadable.add(keyOf(flight.ref))
+    this.#unreadable.add(recordKey(flight.ref))
     this.#readAgain ??= this.#clock.after(READ_AGAIN_MS, () => {
       this.#readAgain = undefined
       this.#unreadable.clear()
@@ -206,8 +211,4 @@ export class Sender {
     })
     this.pump()
   }
-}
-
-function keyOf({ log, seq }: RecordRef): string {
-  return `${log}:${seq}`
 }

@@ -1,5 +1,4 @@
 /** What a camera session needs of a ring, on a card or in memory. The ring itself belongs to the camera. */
-import type { GapReason } from '../../wire/gap.ts'
 import type { Range } from '../../wire/ranges.ts'
 import type { RecordKind } from '../../wire/record.ts'
 
@@ -23,12 +22,11 @@ export interface WaitingLog {
   readonly unacked: readonly Range[]
 }
 
-/** Numbers that will never arrive, of a log whose key is gone: no record can be sealed to say so. */
-export interface Loss {
+/** Numbers of a log that are lost, and whose log's key is gone: no record can be sealed to say so. */
+export interface LostRange {
   readonly log: string
   readonly first: number
   readonly last: number
-  readonly reason: GapReason
 }
 
 export interface RecordSource {
@@ -36,13 +34,16 @@ export interface RecordSource {
   readonly log: string
   /** Logs with records that are not acknowledged, oldest first. */
   logs(): readonly WaitingLog[]
-  /** The first record at or after `fromSeq` that is not acknowledged. */
+  /**
+   * The first record that is not acknowledged and covers `fromSeq` or a number above it. A gap that is growing comes again,
+   * with the same `seq` and a greater `span`.
+   */
   next(log: string, fromSeq: number): RecordRef | undefined
   /** The record as it travels. Rejects when it cannot be read; then the source says later what became of it. */
   read(ref: RecordRef): Promise<Uint8Array>
-  /** Losses that are not acknowledged. */
-  losses(): readonly Loss[]
-  /** These are safe on the other side: records and losses. */
+  /** What is lost and not acknowledged. The storage device may hold some of it: it is asked first. */
+  damage(): readonly LostRange[]
+  /** These are safe on the other side, or known there to be lost. */
   ack(log: string, ranges: readonly Range[]): void
   /** Something was appended, lost or acknowledged. Returns the way to stop. */
   onChange(listener: () => void): () => void

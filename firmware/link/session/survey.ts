@@ -1,12 +1,10 @@
 /** Every log that waits to be sent over one channel: asks the storage device about each, then says what is next. */
 import { equalBytes } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
+import { ASKS_AT_ONCE } from '../../wire/session.ts'
 import { LogView } from './log-view.ts'
 import type { Lane } from './pick.ts'
 import type { RecordRef, RecordSource } from './source.ts'
-
-/** Questions under way at once: a camera that restarted often has thousands of logs. */
-export const ASKS_MAX = 64
 
 export interface Candidate {
   readonly source: RecordSource
@@ -49,6 +47,10 @@ export class Survey {
     if (view.answered) this.#asked = this.#asked.filter((each) => each !== view)
     this.#askMore()
     return view
+  }
+
+  isAnswered(source: RecordSource, log: string): boolean {
+    return this.#views.get(source)?.get(log)?.answered === true
   }
 
   /** The lane's next record. Without `liveFirst` everything is backlog, and what is live comes last. */
@@ -97,7 +99,7 @@ export class Survey {
   }
 
   #askMore(): void {
-    while (this.#asked.length < ASKS_MAX) {
+    while (this.#asked.length < ASKS_AT_ONCE) {
       const view = this.#toAsk.shift()
       if (view?.question === undefined) return
       this.#asked.push(view)

@@ -13,11 +13,13 @@
 import { join } from 'node:path'
 import type { Clock } from '../../platform/clock.ts'
 import type { Disk } from '../../platform/disk.ts'
+import { equalBytes } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import { asideJobs } from './aside.ts'
 import { diskError } from './disk-errors.ts'
 import { fragmentRowOf } from './file-rows.ts'
 import type { Folders } from './folders.ts'
+import type { Arrived } from './incoming.ts'
 import type { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
 import type { FragmentJob, Job, LedgerJob } from './jobs.ts'
@@ -105,12 +107,23 @@ export class BatchWriter {
     }
     for (const job of fragments) {
       try {
+        if (this.#isStored(job.arrived)) {
+          job.resolve()
+          continue
+        }
         const file = writer.plan(job.arrived, folderOf(job.arrived.camera), clock.monoUs())
         batch.files.set(file, [...(batch.files.get(file) ?? []), job])
       } catch (error) {
         job.reject(diskError(error, 'placing a fragment'))
       }
     }
+  }
+
+  /** A rebuild of the index may have found what was waiting to be stored. Throws NAME_CONFLICT. */
+  #isStored({ camera, log, seq, fragmentHash }: Arrived): boolean {
+    const row = this.#parts.index.fragment(camera, log, seq)
+    if (row === undefined || equalBytes(row.hash, fragmentHash)) return row !== undefined
+    throw new HomewardError('NAME_CONFLICT', `another fragment is stored as ${log}-${seq}`)
   }
 
   async #write(batch: Batch): Promise<void> {

@@ -165,8 +165,17 @@ export class ArchiveIndex {
     }
   }
 
-  hasLedgerKey(key: Uint8Array): boolean {
-    return this.#store.get('ledger', key) !== undefined
+  ledgerRow(key: Uint8Array): LedgerRow | undefined {
+    const value = this.#store.get('ledger', key)
+    return value === undefined ? undefined : decodeJson<LedgerRow>(value)
+  }
+
+  /** True when the fragment was stored once and has been deleted since. Reads the whole ledger of the camera. */
+  isExpired(camera: Uint8Array, log: string, seq: number): boolean {
+    for (const { row } of this.allLedger(camera)) {
+      if (row.kind === 'expired' && row.log === log && row.first <= seq && seq <= row.last) return true
+    }
+    return false
   }
 
   meta(name: string): string | undefined {

@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { fromHex } from '../../wire/bytes.ts'
 import type { IndexBatch } from './index-batch.ts'
-import type { LedgerKind } from './rows.ts'
+import type { LedgerKind, LedgerRow } from './rows.ts'
 
 /** A camera got a folder for its new files. */
 export interface CameraEntry {
@@ -29,6 +29,7 @@ export interface LedgerEntry {
   readonly startUs: number
   readonly endUs: number
   readonly reason: string
+  readonly note: string
   /** Relative to the root: what was kept apart, or the file that expired; '' for a gap. */
   readonly path: string
   /** SHA-256 of what was kept apart, hex; '' when nothing was. */
@@ -111,9 +112,13 @@ export function applyEntry(batch: IndexBatch, entry: JournalEntry): void {
   }
   if (!isLedgerEntry(entry)) return
   const camera = fromHex(entry.camera)
-  const { type: kind, log, first, last, dated, boot, startUs, endUs, reason, path, atUs } = entry
-  batch.putLedger(camera, { kind, log, first, last, dated, boot, startUs, endUs, reason, path, atUs }, entry.hash)
-  if (kind === 'expired') {
-    batch.removeFile({ camera, startUs: entry.fileStartUs ?? 0, log, firstSeq: first })
+  batch.putLedger(camera, ledgerRowOf(entry), entry.hash)
+  if (entry.type === 'expired') {
+    batch.removeFile({ camera, startUs: entry.fileStartUs ?? 0, log: entry.log, firstSeq: entry.first })
   }
+}
+
+export function ledgerRowOf(entry: LedgerEntry): LedgerRow {
+  const { type: kind, log, first, last, dated, boot, startUs, endUs, reason, note, path, atUs } = entry
+  return { kind, log, first, last, dated, boot, startUs, endUs, reason, note, path, atUs }
 }

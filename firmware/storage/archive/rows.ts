@@ -109,6 +109,7 @@ export interface LedgerRow {
   readonly startUs: number
   readonly endUs: number
   readonly reason: string
+  readonly note: string
   /** What was kept apart, relative to the root; '' when nothing was. */
   readonly path: string
   /** When it was entered, by the storage device's clock. */

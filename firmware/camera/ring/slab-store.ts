@@ -1,0 +1,196 @@
+/** The files of a ring: slabs and the ACK mark. */
+import { join } from 'node:path'
+import type { Disk, DiskFile } from '../../platform/disk.ts'
+import { readWhole } from '../../platform/disk-files.ts'
+import { HomewardError, systemCode } from '../../wire/errors.ts'
+import { RECORD_HEADER_BYTES } from '../../wire/record.ts'
+import { type AckMark, encodeMark, type ReadMark, readMark, SLOT_BYTES } from './acks.ts'
+import { BLOCK_BYTES, CARD_HEADER_BYTES, decodeCardHeader, payloadIsWhole } from './card-record.ts'
+import type { Entry } from './log-index.ts'
+import { ACKS_FILE } from './marker.ts'
+import type { Patience } from './patience.ts'
+import { reserveStart, type SlabReader } from './scan.ts'
+import { RESERVE_BYTES, slabName, slabNumber } from './slabs.ts'
+
+export interface SlabFile {
+  readonly number: number
+  readonly bytes: number
+}
+
+export class SlabStore {
+  readonly dir: string
+  readonly slabBytes: number
+  readonly #disk: Disk
+  readonly #patience: Patience
+  #selected: DiskFile | undefined
+  #marks: DiskFile | undefined
+  #writtenBytes = 0
+
+  constructor(disk: Disk, dir: string, slabBytes: number, patience: Patience) {
+    this.#disk = disk
+    this.dir = dir
+    this.slabBytes = slabBytes
+    this.#patience = patience
+  }
+
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
+  /** Where the part of a slab for ordinary records ends. */
+  get dataEnd(): number {
+    return reserveStart(this.slabBytes)
+  }
+
+  async list(): Promise<SlabFile[]> {
+    return (await this.#disk.list(this.dir)).flatMap(({ name, kind, bytes }) => {
+      const number = kind === 'file' ? slabNumber(name) : undefined
+      return number === undefined ? [] : [{ number, bytes }]
+    })
+  }
+
+  async freeBytes(): Promise<number> {
+    return (await this.#patience.for(this.#disk.space(this.dir))).freeBytes
+  }
+
+  /** A file of full size whose reserve is on the card for certain; the rest is taken as it is written. */
+  async create(number: number): Promise<void> {
+    await this.#resize(number)
+    await this.#patience.for(this.#disk.syncDir(this.dir))
+  }
+
+  /** For a file of another size: one whose creation was cut short, or that a repair of the file system cut off. */
+  async repair(number: number): Promise<void> {
+    await this.#resize(number)
+  }
+
+  async #resize(number: number): Promise<void> {
+    const file = await this.#patience.for(this.#disk.open(this.#path(number), 'write'))
+    try {
+      await this.#patience.for(file.truncate(this.slabBytes))
+      await this.#put(file, [new Uint8Array(RESERVE_BYTES)], this.dataEnd)
+      await this.#patience.for(file.datasync())
+    } finally {
+      letGo(file)
+    }
+  }
+
+  async remove(number: number): Promise<void> {
+    await this.#patience.for(this.#disk.remove(this.#path(number)))
+    await this.#patience.for(this.#disk.syncDir(this.dir))
+  }
+
+  /** The slab that `write` and `sync` are about from now on. */
+  async select(number: number): Promise<void> {
+    const file = await this.#patience.for(this.#disk.open(this.#path(number), 'write'))
+    letGo(this.#selected)
+    this.#selected = file
+  }
+
+  async write(parts: readonly Uint8Array[], offset: number): Promise<void> {
+    await this.#put(this.#current(), parts, offset)
+  }
+
+  async sync(): Promise<void> {
+    await this.#patience.for(this.#current().datasync())
+  }
+
+  /** Overwrites the headers at these places, so that they are never taken for records. */
+  async blank(offsets: readonly number[]): Promise<void> {
+    for (const offset of offsets) await this.write([new Uint8Array(BLOCK_BYTES)], offset)
+  }
+
+  #current(): DiskFile {
+    if (this.#selected === undefined) throw new HomewardError('INTERNAL', 'no slab is selected')
+    return this.#selected
+  }
+
+  async #put(file: DiskFile, parts: readonly Uint8Array[], offset: number): Promise<void> {
+    await this.#patience.for(file.write(parts, offset))
+    this.#writtenBytes += parts.reduce((sum, part) => sum + part.byteLength, 0)
+  }
+
+  /** For a scan, in which what the card cannot read is damage like any other. */
+  reader(number: number): SlabReader {
+    return {
+      bytes: this.slabBytes,
+      read: async (position, bytes) => {
+        try {
+          return await this.#readAt(number, position, bytes)
+        } catch (error) {
+          if (systemCode(error) === 'EIO') return undefined
+          throw error
+        }
+      },
+    }
+  }
+
+  async #readAt(number: number, position: number, bytes: number): Promise<Uint8Array> {
+    return this.#withFile(number, async (file) => {
+      const into = new Uint8Array(bytes)
+      return into.subarray(0, await file.read(into, position))
+    })
+  }
+
+  async #withFile<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
+    const file = await this.#patience.for(this.#disk.open(this.#path(number), 'read'))
+    try {
+      return await this.#patience.for(work(file))
+    } finally {
+      letGo(file)
+    }
+  }
+
+  /** The record as it travels, or undefined when it does not stand there as it was written. */
+  async read(entry: Entry, epoch: number): Promise<Uint8Array | undefined> {
+    return this.#withFile(entry.slab, async (file) => {
+      const head = new Uint8Array(CARD_HEADER_BYTES)
+      await file.read(head, entry.offset)
+      const card = decodeCardHeader(head)
+      if (card === undefined || card.epoch !== epoch) return undefined
+      const { log, seq, span, payloadBytes } = card.header
+      if (log !== entry.log || seq !== entry.seq || span !== entry.span) return undefined
+      const record = new Uint8Array(RECORD_HEADER_BYTES + payloadBytes)
+      record.set(head.subarray(0, RECORD_HEADER_BYTES))
+      const payload = record.subarray(RECORD_HEADER_BYTES)
+      const length = await file.read(payload, entry.offset + CARD_HEADER_BYTES)
+      return length === payloadBytes && payloadIsWhole(card, payload) ? record : undefined
+    })
+  }
+
+  async readMark(): Promise<ReadMark> {
+    try {
+      const slots = await readWhole(this.#disk, join(this.dir, ACKS_FILE), 2 * SLOT_BYTES)
+      return readMark(slots ?? new Uint8Array(0))
+    } catch (error) {
+      if (systemCode(error) === 'EIO') return readMark(new Uint8Array(0))
+      throw error
+    }
+  }
+
+  /** Durable when it resolves. The slots take turns by the counter. */
+  async writeMark(mark: AckMark): Promise<void> {
+    const file = this.#marks ?? (await this.#patience.for(this.#disk.open(join(this.dir, ACKS_FILE), 'write')))
+    this.#marks = file
+    const bytes = encodeMark(mark)
+    const padding = new Uint8Array((BLOCK_BYTES - (bytes.byteLength % BLOCK_BYTES)) % BLOCK_BYTES)
+    await this.#put(file, [bytes, padding], (mark.counter % 2) * SLOT_BYTES)
+    await this.#patience.for(file.datasync())
+  }
+
+  close(): void {
+    letGo(this.#selected)
+    letGo(this.#marks)
+    this.#selected = undefined
+    this.#marks = undefined
+  }
+
+  #path(number: number): string {
+    return join(this.dir, slabName(number))
+  }
+}
+
+/** Nothing depends on a close, and on a card that hangs it would not come back. */
+function letGo(file: DiskFile | undefined): void {
+  file?.close().catch(() => {})
+}

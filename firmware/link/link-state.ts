@@ -1,0 +1,127 @@
+/** States, events, actions and timers of the connect machine. */
+import type { ErrorCode } from '../wire/errors.ts'
+import type { Address } from './address.ts'
+import type { Attempt, Candidate } from './attempt.ts'
+import type { ChannelCloseReason, ChannelPath } from './channel.ts'
+
+/** `open` is sent again in case it or its answer got lost; the storage device answers each the same way. */
+export const OPEN_SCHEDULE_MS = [0, 100, 300, 700] as const
+/** It answered probes a moment ago: no channel by now means that this address carries nothing bigger. */
+export const OPEN_GIVE_UP_MS = 1_500
+/** After the first failure: short, for most failures are a storage device that restarts or a cable that is moved. */
+export const RETRY_FIRST_MS = 500
+/** Doubled up to this: a storage device that comes back in the morning is found within half a minute. */
+export const RETRY_LONGEST_MS = 30_000
+/** A person stands beside the camera and waits. */
+export const ENROL_RETRY_LONGEST_MS = 5_000
+/** A channel that lived this long was a good one: its end is news, not one more failure of the same kind. */
+export const STABLE_MS = 10_000
+/** A path that opens but does not last is taken again within 4 s all the same: footage moves in between. */
+export const FLAPPING_FAILURES_MAX = 3
+
+/** What the machine is told beforehand. */
+export interface ConnectConfig {
+  /** Addresses of the storage device, most recently met first. */
+  readonly known: readonly Address[]
+  /** False while a setup token is still to be used. */
+  readonly enrolled: boolean
+  /** Whether there is a P2P server to ask. */
+  readonly server: boolean
+}
+
+export type LinkState =
+  | { readonly name: 'idle' }
+  /** Shows the setup token at every address, in rounds with a rest in between. */
+  | {
+      readonly name: 'enrolling'
+      readonly sinceMs: number
+      readonly round: number
+      readonly attempt: Attempt
+      readonly restUntilMs: number | undefined
+    }
+  /** Asks the server and probes all addresses, both at once. */
+  | { readonly name: 'walking'; readonly attempt: Attempt }
+  /** One address answered: a channel is being made there. */
+  | {
+      readonly name: 'opening'
+      readonly attempt: Attempt
+      readonly chosen: number
+      readonly opening: number
+      readonly sinceMs: number
+      readonly sends: number
+    }
+  | {
+      readonly name: 'connected'
+      readonly attempt: Attempt
+      readonly path: ChannelPath
+      readonly opening: number
+      readonly sinceMs: number
+    }
+  | {
+      readonly name: 'lost'
+      readonly attempt: Attempt
+      /** Why the last channel ended, when it was one that ended. */
+      readonly why: ChannelCloseReason | 'no path'
+      readonly sinceMs: number
+      readonly retryMs: number
+    }
+
+/** A state by its name. */
+export type In<Name extends LinkState['name']> = Extract<LinkState, { readonly name: Name }>
+
+export interface Machine {
+  readonly state: LinkState
+  readonly config: ConnectConfig
+  /** In a row. */
+  readonly failures: number
+  /** Numbers attempts and openings, so that what belongs to an earlier one is recognised. */
+  readonly counter: number
+}
+
+export type LinkEvent =
+  | { readonly type: 'started' }
+  | { readonly type: 'stopped' }
+  /** An interface changed, or a person asks: do not wait any longer. */
+  | { readonly type: 'wake' }
+  | { readonly type: 'timer' }
+  | { readonly type: 'looked-up'; readonly attempt: number; readonly candidates: readonly Candidate[] }
+  | {
+      readonly type: 'look-up-failed'
+      readonly attempt: number
+      readonly code: ErrorCode
+      readonly hint: string | undefined
+    }
+  | { readonly type: 'probe-answered'; readonly attempt: number; readonly candidate: number; readonly rttMs: number }
+  /** The storage device took the setup token. */
+  | { readonly type: 'enrolled'; readonly attempt: number; readonly name: string; readonly from: Address }
+  /** The channel of this opening carries bytes both ways. */
+  | { readonly type: 'opened'; readonly opening: number }
+  | { readonly type: 'refused'; readonly opening: number; readonly code: ErrorCode }
+  | { readonly type: 'channel-closed'; readonly opening: number; readonly reason: ChannelCloseReason }
+
+export type LinkAction =
+  | { readonly type: 'look-up'; readonly attempt: number; readonly by: 'pair' | 'token' }
+  | { readonly type: 'stop-look-up' }
+  | { readonly type: 'probe'; readonly attempt: number; readonly candidate: number; readonly to: Address }
+  | { readonly type: 'enrol'; readonly attempt: number; readonly to: Address }
+  /** To be remembered for good: the token has done its work. */
+  | { readonly type: 'enrolled'; readonly name: string | undefined }
+  /** The first for an opening makes its stream and handshake, the next ones say the same again. */
+  | { readonly type: 'open'; readonly opening: number; readonly path: ChannelPath; readonly to: Address }
+  /** Ends whatever was made for an opening, its channel too. */
+  | { readonly type: 'drop'; readonly opening: number }
+  /** Hands the channel of an opening over. */
+  | { readonly type: 'use'; readonly opening: number }
+  | { readonly type: 'remember'; readonly address: Address }
+
+export interface Moment {
+  /** Monotonic. */
+  readonly nowMs: number
+  /** A fresh random number, 0 ≤ chance < 1. */
+  readonly chance: number
+}
+
+export interface Step {
+  readonly machine: Machine
+  readonly actions: readonly LinkAction[]
+}

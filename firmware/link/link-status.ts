@@ -1,0 +1,178 @@
+/** What a person or `status --json` is told about the link: its state, what was tried, why, and what to do. Pure. */
+import type { ErrorCode } from '../wire/errors.ts'
+import { formatAddress } from './address.ts'
+import type { Attempt, Trial, TrialState } from './attempt.ts'
+import type { ChannelPath } from './channel.ts'
+import { enrolmentUnanswered } from './enrolment.ts'
+import type { LinkState, Machine } from './link-state.ts'
+
+/** Longer than a first contact takes on a network that works. */
+export const ENROL_DOUBT_MS = 15_000
+
+export interface Problem {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+}
+
+export interface TriedCandidate {
+  readonly address: string
+  readonly path: ChannelPath
+  /** `known`: met there before, or named in the setup code. */
+  readonly source: 'known' | 'looked-up'
+  readonly result: TrialState['name']
+  /** Round trip of its probe. */
+  readonly rttMs?: number
+  /** More about `failed` and `refused`. */
+  readonly detail?: string
+}
+
+export interface LastAttempt {
+  /** How long ago it began. */
+  readonly agoMs: number
+  readonly candidates: readonly TriedCandidate[]
+  /** What the P2P server said: `none` when there is no server to ask. */
+  readonly lookUp: {
+    readonly result: 'none' | 'waiting' | 'answered' | 'failed'
+    readonly tookMs?: number
+    readonly addresses?: number
+    readonly code?: ErrorCode
+  }
+  /** Why this path, or why none. */
+  readonly why: string
+}
+
+export interface LinkStatus {
+  readonly state: LinkState['name']
+  /** While connected. */
+  readonly path?: ChannelPath
+  /** How long it has been connected, enrolling or lost. */
+  readonly forMs?: number
+  /** While lost. */
+  readonly retryInMs?: number
+  readonly lastAttempt?: LastAttempt
+  readonly problem?: Problem
+}
+
+export function statusOf(machine: Machine, nowMs: number): LinkStatus {
+  const { state } = machine
+  if (state.name === 'idle') return { state: state.name }
+  const problem = problemOf(state, nowMs)
+  return {
+    state: state.name,
+    ...(state.name === 'connected' ? { path: state.path } : {}),
+    ...('sinceMs' in state ? { forMs: Math.round(nowMs - state.sinceMs) } : {}),
+    ...(state.name === 'lost' ? { retryInMs: Math.max(0, Math.round(state.retryMs - nowMs)) } : {}),
+    lastAttempt: reportOf(state, nowMs),
+    ...(problem === undefined ? {} : { problem }),
+  }
+}
+
+type Started = Exclude<LinkState, { readonly name: 'idle' }>
+
+function reportOf(state: Started, nowMs: number): LastAttempt {
+  const { attempt } = state
+  const { lookUp } = attempt
+  return {
+    agoMs: Math.round(nowMs - attempt.startedMs),
+    candidates: attempt.trials.map(triedOf),
+    lookUp: {
+      result: lookUp.name,
+      ...('tookMs' in lookUp ? { tookMs: Math.round(lookUp.tookMs) } : {}),
+      ...('addresses' in lookUp ? { addresses: lookUp.addresses } : {}),
+      ...('code' in lookUp ? { code: lookUp.code } : {}),
+    },
+    why: whyOf(state),
+  }
+}
+
+function triedOf({ address, path, source, state }: Trial): TriedCandidate {
+  const detail = state.name === 'failed' ? state.why : state.name === 'refused' ? state.code : undefined
+  return {
+    address: formatAddress(address),
+    path,
+    source,
+    result: state.name,
+    ...('rttMs' in state ? { rttMs: Math.round(state.rttMs * 100) / 100 } : {}),
+    ...(detail === undefined ? {} : { detail }),
+  }
+}
+
+function whyOf(state: Started): string {
+  const { attempt } = state
+  const used = attempt.trials.find(({ state: { name } }) => name === 'opening' || name === 'opened')
+  if (used !== undefined && 'rttMs' in used.state && state.name !== 'lost') {
+    const from = used.source === 'known' ? 'known from before' : 'named by the P2P server'
+    const others = attempt.trials.length - 1
+    return `${formatAddress(used.address)} (${used.path}, ${from}) answered first of ${others + 1}, in ${used.state.rttMs.toFixed(1)} ms`
+  }
+  if (state.name === 'lost') return problemOfLost(state).message
+  return attempt.trials.length === 0 ? 'no address is known yet' : `waiting for an answer from ${trialCount(attempt)}`
+}
+
+function problemOf(state: Started, nowMs: number): Problem | undefined {
+  if (state.name === 'lost') return problemOfLost(state)
+  if (state.name !== 'enrolling' || nowMs < state.sinceMs + ENROL_DOUBT_MS) return undefined
+  const { code, message, hint = '' } = enrolmentUnanswered()
+  const noAddress = state.attempt.trials.length === 0
+  return { code, message, hint: noAddress ? `${NO_ADDRESS_HINT} ${hint}` : hint }
+}
+
+const NO_ADDRESS_HINT =
+  'No address of the storage device is known: the P2P server has not named one, and the setup code holds none.'
+
+function problemOfLost(state: Extract<LinkState, { readonly name: 'lost' }>): Problem {
+  const { attempt, why } = state
+  if (why !== 'no path') {
+    return {
+      code: 'CHANNEL_LOST',
+      message: `the channel to the storage device ended soon after it was opened (${why})`,
+      hint: 'If this repeats, the network drops larger packets or the storage device restarts again and again: look at its log.',
+    }
+  }
+  const refused = attempt.trials.find(({ state: { name } }) => name === 'refused')
+  if (refused?.state.name === 'refused') {
+    return {
+      code: refused.state.code,
+      message: `the storage device at ${formatAddress(refused.address)} refused a channel (${refused.state.code})`,
+      hint: 'Look at the log of the storage device; both devices may need the same version.',
+    }
+  }
+  const failed = attempt.trials.find(({ state: { name } }) => name === 'failed')
+  if (failed !== undefined) {
+    return {
+      code: 'STORAGE_UNREACHABLE',
+      message: `the storage device answered at ${formatAddress(failed.address)}, but no channel came of it`,
+      hint: 'Something on the way passes small datagrams only, or drops UDP after the first ones: a firewall or a VPN.',
+    }
+  }
+  const unreachable = { code: 'STORAGE_UNREACHABLE' as const, message: unreachableMessage(attempt) }
+  if (attempt.lookUp.name === 'failed') {
+    return { ...unreachable, hint: attempt.lookUp.hint ?? 'Check this network’s way to the internet.' }
+  }
+  if (attempt.trials.length === 0) return { ...unreachable, hint: NO_ADDRESS_HINT }
+  return {
+    ...unreachable,
+    hint: 'Check that the storage device is on and in a network that this camera reaches, and that no firewall blocks its UDP port.',
+  }
+}
+
+function unreachableMessage(attempt: Attempt): string {
+  const tried = attempt.trials.length === 0 ? 'no address to try' : `no answer from ${trialCount(attempt)}`
+  switch (attempt.lookUp.name) {
+    case 'failed':
+      return `${tried}, and the P2P server did not say where it is (${attempt.lookUp.code})`
+    case 'answered':
+      return `${tried}, though the P2P server knows the storage device`
+    case 'none':
+    case 'waiting':
+      return tried
+  }
+}
+
+function trialCount(attempt: Attempt): string {
+  const [first] = attempt.trials
+  return attempt.trials.length === 1 && first !== undefined
+    ? formatAddress(first.address)
+    : `${attempt.trials.length} addresses`
+}

@@ -1,0 +1,80 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FakeClock } from '../platform/clock-fake.ts'
+import { isHomewardError } from '../wire/errors.ts'
+import { RESOLVE_TIMEOUT_MS, resolveWithSystem, ServerAddresses } from './server-addresses.ts'
+
+const server = { host: 'p2p.example', port: 7440, key: new Uint8Array(32) }
+const open = () => new AbortController().signal
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+  } catch (error) {
+    if (isHomewardError(error)) return error.code
+    throw error
+  }
+  return 'no error'
+}
+
+test('all addresses of a name, in canonical form', async () => {
+  const clock = new FakeClock()
+  const addresses = new ServerAddresses(server, clock, async () => [
+    '192.0.2.1',
+    '2001:DB8::1',
+    '::ffff:192.0.2.2',
+    'fe80::1%eth0',
+  ])
+  assert.equal(await addresses.current(open()), [
+    { host: '192.0.2.1', port: 7440 },
+    { host: '2001:db8::1', port: 7440 },
+    { host: '192.0.2.2', port: 7440 },
+  ])
+  assert.is(clock.pendingTimers, 0)
+  assert.is(addresses.name, 'p2p.example:7440')
+})
+
+test('a name without an address is an error, until there was one', async () => {
+  const clock = new FakeClock()
+  let answers: string[] | Error = new Error('ENOTFOUND')
+  const addresses = new ServerAddresses(server, clock, async () => {
+    if (answers instanceof Error) throw answers
+    return answers
+  })
+  assert.is(await codeOf(addresses.current(open())), 'SERVER_UNREACHABLE')
+  answers = []
+  assert.is(await codeOf(addresses.current(open())), 'SERVER_UNREACHABLE')
+  answers = ['192.0.2.1']
+  const known = await addresses.current(open())
+  answers = new Error('EAI_AGAIN')
+  assert.equal(await addresses.current(open()), known)
+  answers = ['192.0.2.9']
+  assert.equal(await addresses.current(open()), [{ host: '192.0.2.9', port: 7440 }])
+})
+
+test('a resolver that hangs is waited for once at a time, and not for ever', async () => {
+  const clock = new FakeClock()
+  let asked = 0
+  const addresses = new ServerAddresses(server, clock, () => {
+    asked++
+    return new Promise(() => {})
+  })
+  const results = [codeOf(addresses.current(open())), codeOf(addresses.current(open()))]
+  await clock.advance(RESOLVE_TIMEOUT_MS)
+  assert.equal(await Promise.all(results), ['SERVER_UNREACHABLE', 'SERVER_UNREACHABLE'])
+  const stop = new AbortController()
+  const cancelled = codeOf(addresses.current(stop.signal))
+  stop.abort()
+  assert.is(await cancelled, 'CANCELLED')
+  assert.is(await codeOf(addresses.current(AbortSignal.abort())), 'CANCELLED')
+  assert.is(asked, 1)
+  assert.is(clock.pendingTimers, 0)
+})
+
+test('the system resolves literals to themselves and knows localhost', async () => {
+  assert.equal(await resolveWithSystem('192.0.2.1'), ['192.0.2.1'])
+  assert.equal(await resolveWithSystem('2001:db8::1'), ['2001:db8::1'])
+  assert.ok((await resolveWithSystem('localhost')).some((host) => host === '127.0.0.1' || host === '::1'))
+})
+
+test.run()

@@ -1,0 +1,127 @@
+/**
+ * The storage device's end of one camera's channels: at most one being opened, at most one in use, and the newest wins.
+ */
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { Address } from './address.ts'
+import type { Channel } from './channel.ts'
+import type { Open, Opened } from './datagram.ts'
+import type { Identity } from './identity.ts'
+import { type ChannelKeys, respondNoise } from './noise.ts'
+import { NoiseChannel } from './noise-channel.ts'
+import type { Peer } from './peer.ts'
+import type { PortStream, UdxPort } from './udx-port.ts'
+
+/** The camera gives up sooner (OPEN_GIVE_UP_MS); what it left behind is cleared away then. */
+export const OPENING_LIMIT_MS = 5_000
+/** A handshake costs four curve operations: an enrolled camera gone mad must not keep the processor busy. */
+export const OPENING_SPACING_MS = 50
+
+export interface StorageLineOptions {
+  readonly identity: Identity
+  readonly port: UdxPort
+  readonly clock: Clock
+  readonly peer: Peer
+}
+
+interface Opening {
+  readonly answer: Opened
+  readonly stream: PortStream
+  readonly limit: Timer
+  channel: NoiseChannel | undefined
+}
+
+export class StorageLine {
+  readonly peer: Peer
+  readonly #options: StorageLineOptions
+  readonly #onChannel: (channel: Channel) => void
+  #opening: Opening | undefined
+  #live: { readonly answer: Opened; readonly channel: NoiseChannel; readonly sinceMs: number } | undefined
+  #openedMs = Number.NEGATIVE_INFINITY
+  #closed = false
+
+  constructor(options: StorageLineOptions, onChannel: (channel: Channel) => void) {
+    this.#options = options
+    this.peer = options.peer
+    this.#onChannel = onChannel
+  }
+
+  get live(): { readonly channel: Channel; readonly sinceMs: number } | undefined {
+    return this.#live
+  }
+
+  /** The answer to an authentic, fresh `open`: the same for the same attempt. Undefined: silence. */
+  open(request: Open, from: Address): Opened | undefined {
+    for (const answer of [this.#opening?.answer, this.#live?.answer]) {
+      if (answer?.attempt === request.attempt) return answer
+    }
+    const nowMs = this.#nowMs()
+    if (this.#closed || request.stream === 0 || nowMs < this.#openedMs + OPENING_SPACING_MS) return undefined
+    this.#openedMs = nowMs
+    const { identity, port, clock } = this.#options
+    const noise = respondNoise(identity, this.peer.remote, request.noise)
+    if (noise === undefined) return undefined
+    this.#abandon()
+    const stream = port.openStream()
+    stream.connect(request.stream, from)
+    const opening: Opening = {
+      answer: { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply },
+      stream,
+      limit: clock.after(OPENING_LIMIT_MS, () => {
+        if (this.#opening === opening) this.#abandon()
+      }),
+      channel: undefined,
+    }
+    this.#opening = opening
+    this.#awaitFirstBytes(opening, noise.keys)
+    return opening.answer
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#abandon()
+    await this.#live?.channel.close()
+  }
+
+  /**
+   * The camera speaks first: what we sent before it connected its stream would be lost, and cost a second until it is
+   * sent again.
+   */
+  #awaitFirstBytes(opening: Opening, keys: ChannelKeys): void {
+    const { bytes } = opening.stream
+    bytes.once('readable', () => {
+      if (this.#opening !== opening) return
+      const { clock } = this.#options
+      const channel = new NoiseChannel({ path: 'lan', bytes, initiator: false, keys, clock })
+      opening.channel = channel
+      channel.onReady(() => this.#use(opening, channel))
+      channel.onClose(() => {
+        if (this.#live?.channel === channel) this.#live = undefined
+        if (this.#opening === opening) this.#abandon()
+      })
+    })
+  }
+
+  /** The camera has proved that it holds the keys: only now does an older channel give way. */
+  #use(opening: Opening, channel: NoiseChannel): void {
+    if (this.#opening !== opening) return
+    opening.limit.cancel()
+    this.#opening = undefined
+    const old = this.#live?.channel
+    this.#live = { answer: opening.answer, channel, sinceMs: this.#nowMs() }
+    old?.abort('replaced')
+    this.#onChannel(channel)
+  }
+
+  #abandon(): void {
+    const opening = this.#opening
+    this.#opening = undefined
+    opening?.limit.cancel()
+    if (opening?.channel === undefined) opening?.stream.bytes.destroy()
+    else opening.channel.abort('closed')
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monoUs() / 1000
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The storage device's end of the link: answers the probes and opens of enrolled cameras, takes setup tokens, keeps the
+ * device registered at the P2P server. Strangers get silence, whatever they send, after one look into a map.
+ */
+import { networkInterfaces } from 'node:os'
+import type { Clock } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+import { toHex } from '../wire/bytes.ts'
+import type { Address } from './address.ts'
+import type { Camera, CameraList } from './cameras.ts'
+import { type Interfaces, localCandidates } from './candidates.ts'
+import type { Channel, ChannelPath } from './channel.ts'
+import { readHead } from './datagram.ts'
+import { PAIR_KIND } from './datagram-port.ts'
+import type { EnrolmentDesk } from './enrolment-desk.ts'
+import type { Identity } from './identity.ts'
+import { watchInterfaces } from './interfaces.ts'
+import type { Peer, PeerTable } from './peer.ts'
+import { Registration, type RegistrationStatus } from './registration.ts'
+import type { ServerAddresses } from './server-addresses.ts'
+import { SignalPort } from './signal-port.ts'
+import { StorageLine } from './storage-line.ts'
+import type { TokenStore } from './tokens.ts'
+import type { UdxPort } from './udx-port.ts'
+
+export interface StorageLinkOptions {
+  readonly identity: Identity
+  /** Stays the caller's, who closes it after the link. */
+  readonly port: UdxPort
+  /** Filled by the desk: exactly these are answered. */
+  readonly peers: PeerTable
+  readonly desk: EnrolmentDesk
+  readonly cameras: CameraList
+  readonly tokens: TokenStore
+  readonly clock: Clock
+  readonly random: Random
+  /** The P2P server to register at; without one the device is met at known addresses only. */
+  readonly server?: ServerAddresses
+  readonly interfaces?: () => Interfaces
+  /** Also announces loopback addresses: for several devices on one machine. */
+  readonly loopback?: boolean
+  /** Hears of an enrolment that could not be written down; the camera asks again. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface StorageLinkStatus {
+  readonly channels: readonly { readonly camera: Uint8Array; readonly path: ChannelPath; readonly forMs: number }[]
+  /** Undefined without a P2P server. */
+  readonly registration: RegistrationStatus | undefined
+}
+
+export class StorageLink {
+  readonly #options: StorageLinkOptions
+  /** By the camera's key in hex; made at its first open. */
+  readonly #lines = new Map<string, StorageLine>()
+  readonly #channelListeners = new Set<(camera: Peer, channel: Channel) => void>()
+  readonly #enrolledListeners = new Set<(camera: Camera) => void>()
+  /** Lines that end, as long as it takes. */
+  readonly #ending = new Set<Promise<void>>()
+  #enrolled = new Set<string>()
+  #signals: SignalPort | undefined
+  #registration: Registration | undefined
+  #stops: (() => void)[] = []
+  #closing: Promise<void> | undefined
+
+  constructor(options: StorageLinkOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    if (this.#stops.length > 0 || this.#closing !== undefined) return
+    const { port, cameras, tokens, clock, server } = this.#options
+    this.#enrolled = new Set(cameras.enrolled().map(({ key }) => toHex(key)))
+    this.#stops.push(
+      port.listen(PAIR_KIND, (datagram, from) => this.#receive(datagram, from)),
+      cameras.onChange(() => this.#camerasChanged()),
+      tokens.onChange(() => this.#registration?.refresh()),
+      watchInterfaces(this.#interfaces, clock, () => this.#registration?.refresh()),
+    )
+    if (server !== undefined) this.#register(server)
+  }
+
+  /** Called with each new channel; a camera's new one has replaced its old one. Returns the way to stop. */
+  onChannel(listener: (camera: Peer, channel: Channel) => void): () => void {
+    this.#channelListeners.add(listener)
+    return () => this.#channelListeners.delete(listener)
+  }
+
+  /** Called when a camera was enrolled that was not before. Returns the way to stop. */
+  onEnrolled(listener: (camera: Camera) => void): () => void {
+    this.#enrolledListeners.add(listener)
+    return () => this.#enrolledListeners.delete(listener)
+  }
+
+  status(): StorageLinkStatus {
+    const nowMs = this.#options.clock.monoUs() / 1000
+    const channels = [...this.#lines.values()].flatMap(({ peer, live }) =>
+      live === undefined
+        ? []
+        : [{ camera: peer.remote, path: live.channel.path, forMs: Math.round(nowMs - live.sinceMs) }],
+    )
+    return { channels, registration: this.#registration?.status() }
+  }
+
+  /** Idempotent; resolves when no timer, stream or listener of the link is left. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const stop of this.#stops) stop()
+    await this.#registration?.close()
+    this.#signals?.close()
+    for (const line of this.#lines.values()) this.#end(line)
+    await Promise.all(this.#ending)
+  }
+
+  readonly #interfaces = (): Interfaces => (this.#options.interfaces ?? networkInterfaces)()
+
+  #register(server: ServerAddresses): void {
+    const { identity, port, peers, tokens, clock, random, loopback = false } = this.#options
+    this.#signals = new SignalPort(port)
+    this.#registration = new Registration({
+      identity,
+      signals: this.#signals,
+      server,
+      tags: () => [...[...peers.values()].map(({ keys }) => keys), ...tokens.liveKeys()].map((keys) => keys.lookupTag),
+      candidates: () => localCandidates(this.#interfaces(), port.local, { loopback }),
+      clock,
+      random,
+    })
+    this.#registration.start()
+  }
+
+  #receive(datagram: Uint8Array, from: Address): void {
+    const { peers, port } = this.#options
+    if (readHead(datagram)?.type === 'enrol') {
+      void this.#enrol(datagram, from)
+      return
+    }
+    const heard = peers.open(datagram)
+    if (heard === undefined) return
+    const { peer, message } = heard
+    switch (message.type) {
+      case 'probe': {
+        const { tx, candidate, sentUs } = message
+        port.send(peer.seal({ type: 'probe-answer', tx, candidate, sentUs, observed: from }), from)
+        return
+      }
+      case 'open': {
+        const answer = this.#lineOf(peer).open(message, from)
+        if (answer !== undefined) port.send(peer.seal(answer), from)
+        return
+      }
+      default:
+        // The rest is what a storage device sends, not what it gets.
+        return
+    }
+  }
+
+  async #enrol(datagram: Uint8Array, from: Address): Promise<void> {
+    const { desk, port, onError } = this.#options
+    try {
+      const answer = await desk.receive(datagram)
+      if (answer !== undefined && this.#closing === undefined) port.send(answer, from)
+    } catch (error) {
+      onError?.(error)
+    }
+  }
+
+  #lineOf(peer: Peer): StorageLine {
+    const key = toHex(peer.remote)
+    const known = this.#lines.get(key)
+    if (known?.peer === peer) return known
+    // The camera was enrolled anew: same keys, but another count of its datagrams.
+    if (known !== undefined) this.#end(known)
+    const { identity, port, clock } = this.#options
+    const line = new StorageLine({ identity, port, clock, peer }, (channel) => {
+      for (const listener of [...this.#channelListeners]) listener(peer, channel)
+    })
+    this.#lines.set(key, line)
+    return line
+  }
+
+  #end(line: StorageLine): void {
+    const ending = line.close().finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
+  }
+
+  #camerasChanged(): void {
+    const enrolled = this.#options.cameras.enrolled()
+    const keys = new Set(enrolled.map(({ key }) => toHex(key)))
+    const added = enrolled.filter(({ key }) => !this.#enrolled.has(toHex(key)))
+    this.#enrolled = keys
+    for (const [key, line] of this.#lines) {
+      if (keys.has(key)) continue
+      this.#end(line)
+      this.#lines.delete(key)
+    }
+    for (const camera of added) for (const listener of [...this.#enrolledListeners]) listener(camera)
+    this.#registration?.refresh()
+  }
+}

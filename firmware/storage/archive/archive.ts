@@ -1,0 +1,326 @@
+/**
+ * The archive on the storage disk: files of ordinary MP4 in a tree by camera, day and hour, an index of them, and a journal
+ * of what the files cannot tell. What `store` has answered for is in a synced file and in the flushed index.
+ */
+import { join } from 'node:path'
+import type { Timer } from '../../platform/clock.ts'
+import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
+import { HomewardError, isHomewardError } from '../../wire/errors.ts'
+import type { Range } from '../../wire/ranges.ts'
+import type { RecordHeader } from '../../wire/record.ts'
+import { BatchWriter } from './batch-writer.ts'
+import { CameraFolders } from './cameras.ts'
+import { GroupCommit } from './commit.ts'
+import { diskError, diskMissing } from './disk-errors.ts'
+import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
+import { type Arrived, arrive, type FragmentPayload, InitCache } from './incoming.ts'
+import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
+import { ledgerKey } from './index-batch.ts'
+import { type FragmentJob, type Job, type LedgerJob, promised } from './jobs.ts'
+import { isLedgerEntry, ledgerRowOf } from './journal-entry.ts'
+import { conflictOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
+import type { OpenFile } from './open-file.ts'
+import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
+import { type ReindexOptions, type ReindexReport, rebuildIndex } from './reindex.ts'
+import { type Started, startArchive } from './start.ts'
+import { buildTimeline, type Timeline } from './timeline.ts'
+import { type CameraTotals, totalsOf } from './totals.ts'
+import { type VerifyOptions, type VerifyReport, verifyArchive } from './verify.ts'
+import { Writer } from './writer.ts'
+
+export type StoreResult = 'stored' | 'duplicate' | 'conflict'
+
+const SWEEP_MS = 60_000
+
+/**
+ * Opens the archive and puts right what a power cut left behind. Throws DISK_MISSING, DISK_WRONG, DISK_READ_ONLY,
+ * AGENT_RUNNING, or INDEX_DAMAGED (then `reindexArchive` first).
+ */
+export async function openArchive(options: ArchiveOptions): Promise<Archive> {
+  const settings = settingsOf(options)
+  try {
+    return new Archive(settings, await startArchive(settings))
+  } catch (error) {
+    throw diskError(error, `opening the archive in ${options.root}`)
+  }
+}
+
+export class Archive {
+  readonly #settings: Settings
+  readonly #started: Started
+  readonly #writer: Writer
+  readonly #batches: BatchWriter
+  readonly #commit: GroupCommit
+  readonly #cameras: CameraFolders
+  readonly #inits = new InitCache()
+  readonly #pending = new Map<string, FragmentJob>()
+  #index: ArchiveIndex
+  #naming: Promise<unknown> = Promise.resolve()
+  #sweep: Timer | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(settings: Settings, started: Started) {
+    const { disk, clock, root } = settings
+    const { index, journal, folders } = started
+    this.#settings = settings
+    this.#started = started
+    this.#index = index
+    this.#cameras = new CameraFolders(index.cameras())
+    this.#writer = new Writer(settings.openFilesPerCamera)
+    const folderOf = (camera: Uint8Array) => this.#cameras.folderOf(camera)
+    const room = () => this.#room()
+    this.#batches = new BatchWriter({
+      disk,
+      clock,
+      root,
+      index,
+      journal,
+      folders,
+      writer: this.#writer,
+      room,
+      folderOf,
+    })
+    this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs)
+  }
+
+  /** 32 hex digits that name the disk for ever. */
+  get diskId(): string {
+    return this.#started.root.diskId
+  }
+
+  /** What the start found in files that had been open. */
+  get recovery(): Started['recovery'] {
+    return this.#started.recovery
+  }
+
+  // Storing
+
+  /**
+   * Resolves when the fragment is durable: `duplicate` when the same one was there already, `conflict` when another one was
+   * and this one has been kept apart. Throws MEDIA_MALFORMED when the payload cannot be understood (then `quarantine` it);
+   * DISK_FAILED, DISK_FULL, DISK_READ_ONLY or DISK_MISSING when it is not stored and may be sent again later.
+   */
+  async store(
+    camera: Uint8Array,
+    header: RecordHeader,
+    payload: FragmentPayload,
+    receivedUs: number,
+  ): Promise<StoreResult> {
+    if (header.kind !== 'fragment' || !equalBytes(camera, header.camera)) {
+      throw new HomewardError('INTERNAL', 'store takes fragments of the camera that is named')
+    }
+    const arrived = arrive(this.#inits, header, payload, receivedUs)
+    await this.#ensureFolder(camera)
+    const name = `${toHex(camera)}/${header.log}/${header.seq}`
+    for (;;) {
+      const known = this.#known(arrived)
+      if (known === 'duplicate') return known
+      if (known === 'conflict') return this.#keepConflict(arrived)
+      const other = this.#pending.get(name)
+      if (other === undefined) break
+      await other.done.catch(() => undefined)
+    }
+    const job: FragmentJob = { kind: 'fragment', arrived, ...promised() }
+    this.#pending.set(name, job)
+    try {
+      await this.#submit(job)
+      return 'stored'
+    } catch (error) {
+      if (isHomewardError(error, 'NAME_CONFLICT')) return this.#keepConflict(arrived)
+      throw error
+    } finally {
+      this.#pending.delete(name)
+      this.#scheduleSweep()
+    }
+  }
+
+  #known({ camera, log, seq, fragmentHash }: Arrived): StoreResult | undefined {
+    const row = this.#index.fragment(camera, log, seq)
+    if (row !== undefined) return equalBytes(row.hash, fragmentHash) ? 'duplicate' : 'conflict'
+    // What was a gap is footage after all; what was deleted on purpose does not come back.
+    if (this.#index.durable(camera, log, seq, seq).length === 0) return undefined
+    return this.#index.isExpired(camera, log, seq) ? 'duplicate' : undefined
+  }
+
+  async #keepConflict(arrived: Arrived): Promise<StoreResult> {
+    const folder = this.#cameras.folderOf(arrived.camera)
+    await this.#enter(conflictOf(folder, arrived, this.#settings.clock.wallUs()))
+    return 'conflict'
+  }
+
+  /**
+   * Keeps a record as it came, for it cannot be opened or understood; its numbers count as durable. `name` is needed when
+   * the record's own header cannot be read: without one it is kept, but nothing becomes durable.
+   */
+  async quarantine(camera: Uint8Array, record: Uint8Array, why: string, name?: RecordName): Promise<void> {
+    await this.#ensureFolder(camera)
+    const folder = this.#cameras.folderOf(camera)
+    await this.#enter(quarantineOf(camera, folder, record, why, name, this.#settings.clock.wallUs()))
+  }
+
+  /** Enters that the numbers of this header will never arrive. */
+  async gap(camera: Uint8Array, header: RecordHeader, reason: string, note = ''): Promise<void> {
+    if (!equalBytes(camera, header.camera)) throw new HomewardError('INTERNAL', 'a gap of another camera')
+    await this.#ensureFolder(camera)
+    await this.#enter({ entry: gapOf(header, reason, note, this.#settings.clock.wallUs()), aside: [] })
+  }
+
+  /** Deletes a file for good; its numbers stay durable and the ledger says when it went and why. */
+  async expire(file: IndexedFile, reason: string): Promise<void> {
+    const { id } = file
+    if (this.#index.file(id)?.state === 'open') await this.#finish((open) => sameFile(open, file))
+    const row = this.#index.file(id)
+    if (row === undefined) return
+    const entry = expiryOf({ id, row }, reason, this.#settings.clock.wallUs())
+    await this.#submit({ kind: 'ledger', entry, aside: [], remove: row.path, ...promised() })
+  }
+
+  async #enter({ entry, aside }: SetApart): Promise<void> {
+    if (isLedgerEntry(entry)) {
+      const row = ledgerRowOf(entry)
+      const known = this.#index.ledgerRow(ledgerKey(fromHex(entry.camera), row, entry.hash))
+      if (known?.last === row.last) return
+    }
+    const job: LedgerJob = { kind: 'ledger', entry, aside, ...promised() }
+    await this.#submit(job)
+  }
+
+  /** New files of the camera go to a folder by this name, made safe; answers with the folder. */
+  nameCamera(camera: Uint8Array, name: string): Promise<string> {
+    const named = this.#naming.then(async () => {
+      const entry = this.#cameras.naming(camera, name, this.#settings.clock.wallUs())
+      if (entry !== undefined) {
+        await this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
+        this.#cameras.adopt(entry)
+      }
+      return this.#cameras.folderOf(camera)
+    })
+    this.#naming = named.catch(() => undefined)
+    return named
+  }
+
+  async #ensureFolder(camera: Uint8Array): Promise<void> {
+    if (!this.#cameras.has(camera)) await this.nameCamera(camera, '')
+  }
+
+  // Asking
+
+  /** The part of `first` to `last` that is settled for good: stored, or in the ledger. */
+  durable(camera: Uint8Array, log: string, first: number, last: number): Range[] {
+    return this.#index.durable(camera, log, first, last)
+  }
+
+  /** Every log of the camera with what is settled of it. */
+  logs(camera: Uint8Array): { readonly log: string; readonly ranges: readonly Range[] }[] {
+    return this.#index.logs(camera)
+  }
+
+  /** Dated files that hold footage between the two times, by start. */
+  files(camera: Uint8Array, fromUs: number, toUs: number): IndexedFile[] {
+    return this.#index.files(camera, fromUs, toUs)
+  }
+
+  /** Files of boots that never knew the time. */
+  undatedFiles(camera: Uint8Array): IndexedFile[] {
+    return this.#index.undatedFiles(camera)
+  }
+
+  /** The oldest dated file of the camera that starts at `fromUs` or later. */
+  firstFile(camera: Uint8Array, fromUs = 0): IndexedFile | undefined {
+    return this.#index.firstFile(camera, fromUs)
+  }
+
+  fragmentsOf(file: IndexedFile): IndexedFragment[] {
+    return this.#index.fragmentsOf(file)
+  }
+
+  timeline(camera: Uint8Array, fromUs: number, toUs: number): Timeline {
+    return buildTimeline(this.files(camera, fromUs, toUs), this.#index.ledger(camera, fromUs, toUs), fromUs, toUs)
+  }
+
+  totals(): CameraTotals[] {
+    return totalsOf(this.#index, this.#cameras)
+  }
+
+  /** Every row of the index as text: two indexes of the same archive are equal row for row. */
+  dumpIndex(): string[] {
+    return this.#index.dump()
+  }
+
+  // Long work
+
+  verify(options: VerifyOptions): Promise<VerifyReport> {
+    const { disk, root } = this.#settings
+    return verifyArchive({ disk, root, index: this.#index }, options)
+  }
+
+  exportSpan(options: ExportOptions): Promise<ExportResult> {
+    const { disk, root } = this.#settings
+    return exportSpan({ disk, root, index: this.#index }, options)
+  }
+
+  /** Rebuilds the index from files and journal. What is stored meanwhile waits; aborted, the old index stays. */
+  async reindex(options: ReindexOptions = {}): Promise<ReindexReport> {
+    let report: ReindexReport | undefined
+    const run = async () => {
+      report = await rebuildIndex(this.#settings, this.diskId, options, async () => {
+        await this.#index.close()
+      })
+      this.#index = new ArchiveIndex(await this.#settings.index.open())
+      this.#batches.replaceIndex(this.#index)
+    }
+    await this.#submit({ kind: 'alone', run, ...promised() })
+    if (report === undefined) throw new HomewardError('INTERNAL', 'reindex ended without a report')
+    return report
+  }
+
+  // Ending
+
+  /** Stores what was handed over, closes all files and releases the root. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#sweep?.cancel()
+    await this.#finish(() => true).catch(() => undefined)
+    await this.#commit.close()
+    await this.#started.journal.close().catch(() => undefined)
+    await this.#index.close()
+    await this.#started.lock.release().catch(() => undefined)
+  }
+
+  #finish(which: (file: OpenFile) => boolean): Promise<void> {
+    return this.#submit({ kind: 'finish', which, ...promised() })
+  }
+
+  #submit(job: Job): Promise<void> {
+    return this.#commit.submit(job)
+  }
+
+  #scheduleSweep(): void {
+    if (this.#sweep !== undefined || this.#closing !== undefined || this.#writer.files.length === 0) return
+    const { clock, idleCloseMs } = this.#settings
+    this.#sweep = clock.after(SWEEP_MS, () => {
+      this.#sweep = undefined
+      const until = clock.monoUs() - idleCloseMs * 1000
+      const idle = (file: OpenFile) => file.usedUs <= until
+      const done = this.#writer.files.some(idle) ? this.#finish(idle) : Promise.resolve()
+      done.catch(() => undefined).then(() => this.#scheduleSweep())
+    })
+  }
+
+  async #room(): Promise<number> {
+    const { disk, root, minFreeBytes } = this.#settings
+    const found = await disk.stat(root)
+    if (found?.device !== this.#started.root.device) {
+      throw diskMissing(found === undefined ? `${root} is gone` : `${root} is on another file system than before`)
+    }
+    return (await disk.space(join(root))).freeBytes - minFreeBytes
+  }
+}
+
+function sameFile(open: OpenFile, { id }: IndexedFile): boolean {
+  return open.id.log === id.log && open.id.firstSeq === id.firstSeq && equalBytes(open.id.camera, id.camera)
+}

@@ -1,0 +1,213 @@
+/**
+ * Builds the index anew from what cannot be lost with it: the files and the journal. The rows come out as they were. The
+ * old index stays in place until the new one is whole.
+ */
+import { join } from 'node:path'
+import type { InitSegment } from '../../media/init.ts'
+import { buildMfra } from '../../media/mfra.ts'
+import { toHex } from '../../wire/bytes.ts'
+import { HomewardError } from '../../wire/errors.ts'
+import { checkSignal, diskError } from './disk-errors.ts'
+import { extendedFileRow, fileIdOf, firstFileRow, fragmentRowOf, mfraEntries } from './file-rows.ts'
+import { ArchiveIndex } from './index.ts'
+import { IndexBatch } from './index-batch.ts'
+import { readJournal } from './journal.ts'
+import { applyEntry, type JournalEntry } from './journal-entry.ts'
+import { JOURNAL_PATH } from './names.ts'
+import { removeIfThere } from './open-file.ts'
+import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
+import type { FileRow } from './rows.ts'
+import { type Damage, readInit, type SoundEntry, scanFile } from './scan.ts'
+import { lockRoot, markIndex } from './start.ts'
+import { footageFiles } from './tree.ts'
+
+export interface ReindexOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: { readonly files: number; readonly fragments: number }) => void
+}
+
+export interface ReindexReport {
+  readonly files: number
+  readonly fragments: number
+  readonly bytes: number
+  /** Entries of the journal that were taken over, and lines that could not be read. */
+  readonly journalEntries: number
+  readonly journalDamaged: number
+  /** What was left out, and why. */
+  readonly problems: readonly { readonly path: string; readonly why: string }[]
+}
+
+const COMMIT_ROWS = 5000
+
+/** Rebuilds the index of an archive that is not open. Throws AGENT_RUNNING, CANCELLED, and what `openArchive` throws. */
+export async function reindexArchive(options: ArchiveOptions, how: ReindexOptions = {}): Promise<ReindexReport> {
+  const settings = settingsOf(options)
+  try {
+    const { root, lock } = await lockRoot(settings)
+    try {
+      return await rebuildIndex(settings, root.diskId, how)
+    } finally {
+      await lock.release()
+    }
+  } catch (error) {
+    throw diskError(error, 'rebuilding the index')
+  }
+}
+
+/** The caller has the root, and no file is open. `closeOld` runs when the new index is whole, before it takes the place. */
+export async function rebuildIndex(
+  settings: Settings,
+  diskId: string,
+  { signal, onProgress }: ReindexOptions,
+  closeOld: () => Promise<void> = async () => {},
+): Promise<ReindexReport> {
+  const { disk, root, index: home } = settings
+  const journal = await readJournal(disk, join(root, JOURNAL_PATH))
+  const expired = new Set(journal.entries.flatMap((entry) => (entry.type === 'expired' ? [entry.path] : [])))
+  const index = new ArchiveIndex(await home.openNew())
+  const build = new Build(settings, index)
+  try {
+    for await (const path of footageFiles(disk, root, undefined, signal)) {
+      // It was to be deleted when the power went.
+      if (expired.has(path)) await removeIfThere(disk, join(root, path))
+      else await build.add(path, signal)
+      onProgress?.(build)
+    }
+    await build.addJournal(journal.entries, journal.bytes)
+    await markIndex(index, diskId)
+  } catch (error) {
+    await index.close()
+    await home.dropNew()
+    throw error
+  }
+  await index.close()
+  await closeOld()
+  await home.replace()
+  const { files, fragments, bytes, problems } = build
+  const counts = { journalEntries: journal.entries.length, journalDamaged: journal.damaged }
+  return { files, fragments, bytes, ...counts, problems }
+}
+
+class Build {
+  files = 0
+  fragments = 0
+  bytes = 0
+  readonly problems: { path: string; why: string }[] = []
+  readonly #settings: Settings
+  readonly #index: ArchiveIndex
+  readonly #folders = new Map<string, { camera: Uint8Array; folder: string }>()
+  #batch: IndexBatch
+  #fresh = new Set<string>()
+
+  constructor(settings: Settings, index: ArchiveIndex) {
+    this.#settings = settings
+    this.#index = index
+    this.#batch = new IndexBatch(index)
+  }
+
+  /** Adds one file. What cannot be read is a problem of that file only. */
+  async add(path: string, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      const { init, entries, problems } = await this.#read(path, signal)
+      for (const why of problems) this.problems.push({ path, why })
+      this.#addRows(path, init, entries)
+    } catch (error) {
+      checkSignal(signal, 'rebuilding the index')
+      this.problems.push({ path, why: error instanceof Error ? error.message : String(error) })
+    }
+    if (this.#fresh.size >= COMMIT_ROWS) await this.#flush()
+  }
+
+  async #read(
+    path: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ init: InitSegment; entries: SoundEntry[]; problems: string[] }> {
+    const { disk, root } = this.#settings
+    const file = await disk.open(join(root, path), 'read')
+    try {
+      const init = await readInit(file)
+      const size = await file.size()
+      const scan = async (deep: boolean) => {
+        const found = []
+        const start = init.bytes.byteLength
+        for await (const item of scanFile(file, init, start, size, { deep, resync: true, signal })) found.push(item)
+        return found
+      }
+      let found = await scan(false)
+      const whole = found.at(-1)?.kind === 'mfra'
+      // A file that was never closed may end in anything: only what its hashes confirm is footage.
+      if (!whole) found = await scan(true)
+      const entries = found.filter((item) => item.kind === 'entry')
+      const damages = found.filter((item) => item.kind === 'damaged')
+      if (!whole && entries.length > 0) await this.#close(path, init, entries, size)
+      return { init, entries, problems: damages.map(describe) }
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Cuts the torn tail of a file that was never closed, and closes it. */
+  async #close(path: string, init: InitSegment, entries: readonly SoundEntry[], size: number): Promise<void> {
+    const { disk, root } = this.#settings
+    const last = entries.at(-1)
+    const end = last === undefined ? size : last.offset + last.bytes
+    const file = await disk.open(join(root, path), 'write')
+    try {
+      if (end < size) await file.truncate(end)
+      await file.write([buildMfra(mfraEntries(init, entries))], end)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  #addRows(path: string, init: InitSegment, entries: readonly SoundEntry[]): void {
+    const first = entries[0]
+    if (first === undefined) throw new HomewardError('MEDIA_MALFORMED', 'no fragment in it can be read')
+    const id = fileIdOf(first.entry)
+    let row: FileRow | undefined
+    for (const found of entries) {
+      const { camera, log, seq, run } = found.entry
+      const name = `${toHex(camera)}/${log}/${seq}`
+      if (toHex(camera) !== toHex(id.camera) || log !== id.log || run !== first.entry.run) {
+        this.problems.push({ path, why: `${log}-${seq} does not belong there` })
+        continue
+      }
+      if (this.#fresh.has(name) || this.#index.fragment(camera, log, seq) !== undefined) {
+        this.problems.push({ path, why: `${log}-${seq} is in another file as well` })
+        continue
+      }
+      this.#fresh.add(name)
+      row =
+        row === undefined ? firstFileRow(path, init, toHex(found.entry.initHash), found) : extendedFileRow(row, found)
+      this.#batch.putFragment(camera, log, seq, fragmentRowOf(id, found))
+      this.fragments++
+      this.bytes += found.bytes
+    }
+    if (row === undefined) return
+    this.#batch.putFile(id, { ...row, state: 'closed' })
+    this.files++
+    this.#folders.set(toHex(id.camera), { camera: id.camera, folder: path.slice(0, path.indexOf('/')) })
+  }
+
+  async addJournal(entries: readonly JournalEntry[], bytes: number): Promise<void> {
+    // Cameras whose line in the journal is lost keep the folder their files are in; a line that is there overrules it.
+    for (const { camera, folder } of this.#folders.values()) {
+      this.#batch.putCamera(camera, { folder, folders: [folder] })
+    }
+    for (const entry of entries) applyEntry(this.#batch, entry)
+    if (bytes > 0) this.#batch.putMeta('journal', String(bytes))
+    await this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#index.commit(this.#batch.changes())
+    this.#batch = new IndexBatch(this.#index)
+    this.#fresh = new Set()
+  }
+}
+
+function describe({ offset, endOffset, why, entry }: Damage): string {
+  const name = entry === undefined ? '' : ` ${entry.log}-${entry.seq}`
+  return `bytes ${offset}…${endOffset}${name}: ${why}`
+}

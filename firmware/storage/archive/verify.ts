@@ -1,0 +1,232 @@
+/**
+ * Checks that the index, the files and the ledger say the same. Shallow: every row has its fragment where the row says, with
+ * a sound header and whole boxes. Deep: also that every fragment and init segment is byte for byte what was captured.
+ */
+import { join } from 'node:path'
+import type { Disk, DiskFile } from '../../platform/disk.ts'
+import { equalBytes, toHex } from '../../wire/bytes.ts'
+import { isHomewardError, systemCode } from '../../wire/errors.ts'
+import { missingFrom, type Range } from '../../wire/ranges.ts'
+import { checkSignal } from './disk-errors.ts'
+import { sha256 } from './hash.ts'
+import { type ArchiveIndex, type IndexedFile, withRanges } from './index.ts'
+import type { LedgerRow } from './rows.ts'
+import { readEntry, readInit, scanFile } from './scan.ts'
+import { footageFiles } from './tree.ts'
+
+export interface VerifyOptions {
+  /** Only this camera, by its public key. */
+  readonly camera?: Uint8Array
+  readonly deep: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: {
+    readonly files: number
+    readonly fragments: number
+    readonly bytes: number
+  }) => void
+}
+
+export interface Finding {
+  /** Hex; '' when the file does not tell. */
+  readonly camera: string
+  readonly log: string
+  readonly first: number
+  readonly last: number
+  /** Relative to the root; '' when no file is known. */
+  readonly path: string
+  readonly why: string
+}
+
+export interface LedgerFinding extends LedgerRow {
+  readonly camera: string
+}
+
+export interface VerifyReport {
+  readonly deep: boolean
+  readonly files: number
+  readonly fragments: number
+  readonly bytes: number
+  /** There, but not what it should be. */
+  readonly damaged: readonly Finding[]
+  /** In the index, but not on the disk; or settled without a trace. */
+  readonly missing: readonly Finding[]
+  /** On the disk, but not in the index. */
+  readonly unindexed: readonly Finding[]
+  /** The ledger: numbers that are accounted for without a fragment. */
+  readonly gaps: readonly LedgerFinding[]
+}
+
+interface Parts {
+  readonly disk: Disk
+  readonly root: string
+  readonly index: ArchiveIndex
+}
+
+/** May run while fragments are being stored. Throws CANCELLED. */
+export async function verifyArchive(parts: Parts, options: VerifyOptions): Promise<VerifyReport> {
+  const { disk, root, index } = parts
+  const { camera, deep, signal } = options
+  const folders = camera === undefined ? undefined : foldersOf(index, camera)
+  const unknown = new Set<string>()
+  for await (const path of footageFiles(disk, root, folders, signal)) unknown.add(path)
+  const run = new Run(parts, options)
+  for (const file of index.allFiles(camera)) {
+    checkSignal(signal, 'verifying')
+    unknown.delete(file.row.path)
+    await run.checkFile(file)
+  }
+  for (const { row } of index.openFiles()) unknown.delete(row.path)
+  for (const path of unknown) await run.describeUnknown(path)
+  const gaps = [...index.allLedger(camera)].map((found) => ({ ...found.row, camera: toHex(found.camera) }))
+  run.checkRanges(gaps)
+  const { files, fragments, bytes, damaged, missing, unindexed } = run
+  return { deep, files, fragments, bytes, damaged, missing, unindexed, gaps }
+}
+
+function foldersOf(index: ArchiveIndex, camera: Uint8Array): readonly string[] {
+  return index.cameras().find((known) => equalBytes(known.camera, camera))?.row.folders ?? []
+}
+
+class Run {
+  files = 0
+  fragments = 0
+  bytes = 0
+  readonly damaged: Finding[] = []
+  readonly missing: Finding[] = []
+  readonly unindexed: Finding[] = []
+  /** Numbers with a row, by camera and log. */
+  readonly #stored = new Map<string, Range[]>()
+  readonly #parts: Parts
+  readonly #options: VerifyOptions
+
+  constructor(parts: Parts, options: VerifyOptions) {
+    this.#parts = parts
+    this.#options = options
+  }
+
+  async checkFile(found: IndexedFile): Promise<void> {
+    const { disk, root, index } = this.#parts
+    const { row, id } = found
+    this.files++
+    try {
+      const file = await disk.open(join(root, row.path), 'read')
+      try {
+        await this.#checkFragments(found, file)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      checkSignal(this.#options.signal, 'verifying')
+      // Deleted while this was running.
+      if (index.file(id) === undefined) return
+      const finding = ofFile(found, error instanceof Error ? error.message : String(error))
+      if (systemCode(error) === 'ENOENT') this.missing.push(finding)
+      else this.damaged.push(finding)
+      this.#count(found, row.firstSeq, row.lastSeq)
+    }
+  }
+
+  async #checkFragments(found: IndexedFile, file: DiskFile): Promise<void> {
+    const { id, row } = found
+    const { deep, signal, onProgress } = this.#options
+    const size = await file.size()
+    const init = await readInit(file)
+    if (init.bytes.byteLength !== row.initBytes || (deep && toHex(sha256(init.bytes)) !== row.initHash)) {
+      this.damaged.push(ofFile(found, 'the init segment is not the one that was stored'))
+    }
+    const fragments = this.#parts.index.fragmentsOf(found)
+    for (const { seq, row: fragment } of fragments) {
+      checkSignal(signal, 'verifying')
+      const there = await readEntry(file, init, fragment.offset, size, deep)
+      const why =
+        there.kind === 'damaged'
+          ? there.why
+          : there.entry.seq === seq &&
+              there.bytes === fragment.bytes &&
+              equalBytes(there.entry.fragmentHash, fragment.hash)
+            ? undefined
+            : 'another fragment is in its place'
+      if (why !== undefined) this.damaged.push({ ...ofFile(found, why), first: seq, last: seq })
+      this.#count(found, seq, seq)
+      this.fragments++
+      this.bytes += fragment.bytes
+      onProgress?.(this)
+    }
+    if (fragments.length !== row.fragments) {
+      this.missing.push(ofFile(found, `${row.fragments} fragments expected, ${fragments.length} are in the index`))
+    }
+    if (row.state === 'open' || this.#parts.index.file(id)?.state === 'open') return
+    for await (const rest of scanFile(file, init, row.bytes, size, { deep, resync: true, signal })) {
+      if (rest.kind === 'damaged') this.damaged.push(ofFile(found, `behind its last fragment: ${rest.why}`))
+      if (rest.kind === 'entry') {
+        this.unindexed.push({ ...ofFile(found, 'not in the index'), first: rest.entry.seq, last: rest.entry.seq })
+      }
+    }
+  }
+
+  /** A file that no row knows: says at least whose it is, when that can be read. */
+  async describeUnknown(path: string): Promise<void> {
+    const { disk, root } = this.#parts
+    const why = 'the index does not know this file'
+    const nobody = { camera: '', log: '', first: 0, last: 0, path, why }
+    try {
+      const file = await disk.open(join(root, path), 'read')
+      try {
+        const init = await readInit(file)
+        const first = await readEntry(file, init, init.bytes.byteLength, await file.size(), false)
+        const { entry } = first
+        if (entry === undefined) this.unindexed.push(nobody)
+        else {
+          const { camera, log, seq } = entry
+          this.unindexed.push({ camera: toHex(camera), log, first: seq, last: seq, path, why })
+        }
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return
+      if (!isHomewardError(error) && systemCode(error) === undefined) throw error
+      this.unindexed.push(nobody)
+    }
+  }
+
+  /** Every number that counts as durable must be in a file or in the ledger. */
+  checkRanges(gaps: readonly LedgerFinding[]): void {
+    const { index } = this.#parts
+    const cameras = this.#options.camera === undefined ? index.camerasWithTotals() : [this.#options.camera]
+    for (const camera of cameras) {
+      for (const { log, ranges } of index.logs(camera)) {
+        const key = toHex(camera)
+        const entered = gaps.filter((row) => row.camera === key && row.log === log)
+        const known = withRanges(
+          this.#stored.get(`${key}/${log}`) ?? [],
+          entered.map(({ first, last }): Range => [first, last]),
+        )
+        for (const [low, high] of ranges) {
+          for (const [first, last] of missingFrom(known, low, high)) this.#lost(camera, log, first, last)
+        }
+      }
+    }
+  }
+
+  #lost(camera: Uint8Array, log: string, first: number, last: number): void {
+    // Stored or deleted while this was running.
+    if (
+      this.#parts.index.fragment(camera, log, first) !== undefined ||
+      this.#parts.index.isExpired(camera, log, first)
+    ) {
+      return
+    }
+    const why = 'settled, but neither in a file nor in the ledger'
+    this.missing.push({ camera: toHex(camera), log, first, last, path: '', why })
+  }
+
+  #count({ id }: IndexedFile, first: number, last: number): void {
+    const key = `${toHex(id.camera)}/${id.log}`
+    this.#stored.set(key, withRanges(this.#stored.get(key) ?? [], [[first, last]]))
+  }
+}
+
+function ofFile({ id, row }: IndexedFile, why: string): Finding {
+  return { camera: toHex(id.camera), log: id.log, first: row.firstSeq, last: row.lastSeq, path: row.path, why }
+}
