@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../platform/clock.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { GapReason } from '../wire/gap.ts'
-import type { CaptureGap, CaptureGapReason, CapturedFragment, CaptureSink, CaptureSpan } from './encoder/captured.ts'
+import type { CapturedFragment, CaptureGap, CaptureGapReason, CaptureSink, CaptureSpan } from './encoder/captured.ts'
 import type { GapTimes, Ring, RingFragment } from './ring/ring.ts'
 
 /** A card that was pushed back in is found within this time. */
@@ -75,7 +75,8 @@ export class Recorder implements CaptureSink {
 
   /** The ring that takes what is captured now. */
   get active(): Ring {
-    const ring = this.#memory !== undefined && this.#cardProblem !== undefined ? this.#memory : (this.#card ?? this.#memory)
+    const ring =
+      this.#memory !== undefined && this.#cardProblem !== undefined ? this.#memory : (this.#card ?? this.#memory)
     if (ring === undefined) throw new HomewardError('INTERNAL', 'the recorder has not been started')
     return ring
   }
@@ -98,7 +99,12 @@ export class Recorder implements CaptureSink {
   async fragment(captured: CapturedFragment): Promise<void> {
     const { init, fragment } = captured
     const entry: RingFragment = {
-      meta: { ...timesOf(captured), boot: this.#options.boot, keyFrame: fragment.keyFrame, runStart: captured.runStart },
+      meta: {
+        ...timesOf(captured),
+        boot: this.#options.boot,
+        keyFrame: fragment.keyFrame,
+        runStart: captured.runStart,
+      },
       init: init.bytes,
       fragment: fragment.bytes,
     }
@@ -164,7 +170,9 @@ export class Recorder implements CaptureSink {
       this.#cardProblem = undefined
       this.#announce()
     } catch (error) {
-      this.#cardFailed(isHomewardError(error) ? error : new HomewardError('RING_FAILED', String(error), { cause: error }))
+      this.#cardFailed(
+        isHomewardError(error) ? error : new HomewardError('RING_FAILED', String(error), { cause: error }),
+      )
     }
   }
 

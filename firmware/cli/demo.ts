@@ -152,7 +152,7 @@ class Demo {
   }
 
   async #statusLine(storage: Program): Promise<string> {
-    const { totals } = (await storage.call('status')) as { totals: { bytes: number; files: number } }
+    const { totals } = (await storage.call('status')) as { totals: { bytes: number } }
     const all = (await Promise.all(this.#cameras.map((camera) => camera.call('status')))) as CameraStatus[]
     const sum = (pick: (status: CameraStatus) => number) => all.reduce((total, status) => total + pick(status), 0)
     const paths = [...new Set(all.map((status) => status.path ?? status.state))].join(', ')
@@ -162,7 +162,7 @@ class Demo {
       `captured ${sum((status) => status.seq.captured)}`,
       `ACKed ${sum((status) => status.seq.acked)}`,
       `on card ${formatBytes(sum((status) => status.ring.unackedBytes))}`,
-      `disk ${formatBytes(totals.bytes)} in ${totals.files} files`,
+      `disk ${formatBytes(totals.bytes)}`,
       ...(trouble === undefined ? [] : [`encoder: ${trouble.split('\n')[0]}`]),
     ].join(' · ')
   }

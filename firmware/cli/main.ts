@@ -3,8 +3,11 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { HomewardError } from '../wire/errors.ts'
+import { addCameraCommand } from './camera.ts'
+import { addDemoCommand } from './demo.ts'
 import { EXIT_OK, EXIT_USAGE, reportError } from './output.ts'
 import { addP2pCommand } from './p2p.ts'
+import { addStorageCommand } from './storage.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -14,7 +17,10 @@ const program = new Command('homeward')
   .showHelpAfterError('(--help shows what there is)')
   .exitOverride()
 
+addCameraCommand(program)
+addStorageCommand(program)
 addP2pCommand(program)
+addDemoCommand(program)
 
 const wantsJson = process.argv.includes('--json')
 try {

@@ -254,6 +254,9 @@ export class CameraLink {
           this.#dispatch({ type: 'refused', opening: opening.number, code: message.code })
         }
         return
+      case 'bye':
+        if (opening?.attempt === message.attempt) opening.channel?.abort('ended')
+        return
       default:
         // Probes and opens are what a camera sends, not what it gets.
         return

@@ -133,7 +133,6 @@ test('50 MB come through exactly, held back by drain, in flat memory', async () 
   assert.ok(refused > 10, `send said "wait" ${refused} times`)
   assert.ok(peakBytes < 60e6, `memory grew by ${peakBytes} bytes`)
   assert.ok(seconds < 8, `${seconds} s for 50 MB`)
-  if (process.env.VERBOSE) process.stderr.write(`50 MB in ${seconds.toFixed(2)} s, ${refused} waits, +${peakBytes} B\n`)
   await close()
 })
 

@@ -23,17 +23,10 @@ const PONG_SPACING_MS = 200
 /** How long a closed channel may go on sending what it has queued. */
 const CLOSE_LINGER_MS = 500
 
-/** The stream below, a udx stream or a socket: what secret-stream uses, and its errors. */
-export interface ByteStream extends RawStream {
-  on(event: 'data', listener: (chunk: Uint8Array) => void): unknown
-  on(event: 'error', listener: (error: Error) => void): unknown
-  on(event: 'close', listener: () => void): unknown
-}
-
 export interface NoiseChannelOptions {
   readonly path: ChannelPath
-  /** Connected, and read by nobody yet. The channel owns it from now on. */
-  readonly bytes: ByteStream
+  /** A udx stream or a socket, connected and read by nobody yet. The channel owns it from now on. */
+  readonly bytes: RawStream
   /** Who made the first message of the handshake. */
   readonly initiator: boolean
   readonly keys: ChannelKeys
@@ -44,7 +37,7 @@ export class NoiseChannel implements Channel {
   readonly path: ChannelPath
   readonly remote: Uint8Array
   readonly #clock: Clock
-  readonly #bytes: ByteStream
+  readonly #bytes: RawStream
   readonly #secret: NoiseSecretStream
   readonly #heartbeat: Heartbeat
   readonly #gone: Promise<void>
@@ -65,17 +58,14 @@ export class NoiseChannel implements Channel {
     this.remote = keys.remotePublicKey
     this.#clock = options.clock
     this.#bytes = bytes
-    const guard = new FrameGuard(CHANNEL_MESSAGE_MAX_BYTES + FRAME_EXTRA_BYTES)
-    this.#secret = new NoiseSecretStream(options.initiator, bytes, { handshake: keys, enableSend: false })
+    this.#secret = new NoiseSecretStream(options.initiator, this.#guarded(bytes), {
+      handshake: keys,
+      enableSend: false,
+    })
     this.#heartbeat = new Heartbeat(options.clock, {
       ping: (streaming) => this.#write(PING, Uint8Array.of(streaming ? 1 : 0)),
       beat: () => this.#write(PONG),
       dead: () => this.#end('silent'),
-    })
-    // secret-stream reads only after this turn, so the guard sees every byte first.
-    bytes.on('data', (chunk) => {
-      this.#heartbeat.received()
-      if (!guard.accept(chunk)) this.#end('overrun')
     })
     this.#gone = new Promise((resolve) => {
       bytes.on('close', () => {
@@ -140,6 +130,27 @@ export class NoiseChannel implements Channel {
       this.#linger = this.#clock.after(CLOSE_LINGER_MS, () => this.#secret.destroy())
     }
     return this.#gone
+  }
+
+  /** `bytes` as secret-stream gets to see it: every chunk is looked at first. */
+  #guarded(bytes: RawStream): RawStream {
+    const guard = new FrameGuard(CHANNEL_MESSAGE_MAX_BYTES + FRAME_EXTRA_BYTES)
+    const on = (event: string, listener: (value: never) => void) => {
+      if (event !== 'data') return bytes.on(event as 'close', listener as () => void)
+      return bytes.on('data', (chunk) => {
+        this.#heartbeat.received()
+        if (guard.accept(chunk)) (listener as (chunk: Uint8Array) => void)(chunk)
+        else this.#end('overrun')
+      })
+    }
+    return {
+      write: (chunk) => bytes.write(chunk),
+      end: () => bytes.end(),
+      destroy: (error) => bytes.destroy(error),
+      resume: () => bytes.resume(),
+      pause: () => bytes.pause(),
+      on,
+    }
   }
 
   #receive(message: Uint8Array): void {

@@ -1,10 +1,15 @@
 /** The part of @hyperswarm/secret-stream 6.9.2 that is used; the package brings no types. */
 declare module '@hyperswarm/secret-stream' {
+  /** What it uses of the stream below. */
   interface RawStream {
     write(chunk: Uint8Array): boolean
+    end(): unknown
     destroy(error?: Error): unknown
+    resume(): unknown
+    pause(): unknown
     on(event: 'data', listener: (chunk: Uint8Array) => void): unknown
-    on(event: 'close', listener: () => void): unknown
+    on(event: 'error', listener: (error: Error) => void): unknown
+    on(event: 'end' | 'drain' | 'close', listener: () => void): unknown
   }
 
   interface SecretStreamOptions {

@@ -26,7 +26,7 @@ export interface ServerPlace {
 export async function pinnedServer(stateDir: string, place: ServerPlace): Promise<SetupServer | undefined> {
   const path = join(stateDir, FILE)
   const fields = await readState(path, FORMAT)
-  if (fields === undefined || fields['host'] !== place.host || fields['port'] !== place.port) return undefined
+  if (fields === undefined || fields.host !== place.host || fields.port !== place.port) return undefined
   const { key } = fields
   if (typeof key !== 'string') throw stateDamaged(path, '"key" is not text')
   return { ...place, key: parseUid(key) }

@@ -4,7 +4,7 @@
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Address } from './address.ts'
 import type { Channel } from './channel.ts'
-import type { Open, Opened } from './datagram.ts'
+import type { Datagram, Open, Opened } from './datagram.ts'
 import type { Identity } from './identity.ts'
 import { type ChannelKeys, respondNoise } from './noise.ts'
 import { NoiseChannel } from './noise-channel.ts'
@@ -21,10 +21,14 @@ export interface StorageLineOptions {
   readonly port: UdxPort
   readonly clock: Clock
   readonly peer: Peer
+  readonly send: (message: Datagram, to: Address) => void
+  readonly onChannel: (channel: Channel) => void
 }
 
 interface Opening {
   readonly answer: Opened
+  /** Where the camera is. */
+  readonly from: Address
   readonly stream: PortStream
   readonly limit: Timer
   channel: NoiseChannel | undefined
@@ -33,16 +37,14 @@ interface Opening {
 export class StorageLine {
   readonly peer: Peer
   readonly #options: StorageLineOptions
-  readonly #onChannel: (channel: Channel) => void
   #opening: Opening | undefined
   #live: { readonly answer: Opened; readonly channel: NoiseChannel; readonly sinceMs: number } | undefined
   #openedMs = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(options: StorageLineOptions, onChannel: (channel: Channel) => void) {
+  constructor(options: StorageLineOptions) {
     this.#options = options
     this.peer = options.peer
-    this.#onChannel = onChannel
   }
 
   get live(): { readonly channel: Channel; readonly sinceMs: number } | undefined {
@@ -65,6 +67,7 @@ export class StorageLine {
     stream.connect(request.stream, from)
     const opening: Opening = {
       answer: { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply },
+      from,
       stream,
       limit: clock.after(OPENING_LIMIT_MS, () => {
         if (this.#opening === opening) this.#abandon()
@@ -95,10 +98,7 @@ export class StorageLine {
       const channel = new NoiseChannel({ path: 'lan', bytes, initiator: false, keys, clock })
       opening.channel = channel
       channel.onReady(() => this.#use(opening, channel))
-      channel.onClose(() => {
-        if (this.#live?.channel === channel) this.#live = undefined
-        if (this.#opening === opening) this.#abandon()
-      })
+      channel.onClose(() => this.#ended(opening, channel))
     })
   }
 
@@ -110,7 +110,15 @@ export class StorageLine {
     const old = this.#live?.channel
     this.#live = { answer: opening.answer, channel, sinceMs: this.#nowMs() }
     old?.abort('replaced')
-    this.#onChannel(channel)
+    this.#options.onChannel(channel)
+  }
+
+  /** Tells the camera, which would else notice by silence only: udx says nothing about streams it does not know. */
+  #ended(opening: Opening, channel: NoiseChannel): void {
+    if (this.#opening === opening) this.#abandon()
+    if (this.#live?.channel !== channel) return
+    this.#live = undefined
+    this.#options.send({ type: 'bye', attempt: opening.answer.attempt }, opening.from)
   }
 
   #abandon(): void {

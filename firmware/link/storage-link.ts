@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { toHex } from '../wire/bytes.ts'
+import { HomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import type { Camera, CameraList } from './cameras.ts'
 import { type Interfaces, localCandidates } from './candidates.ts'
@@ -77,7 +78,8 @@ export class StorageLink {
       tokens.onChange(() => this.#registration?.refresh()),
       watchInterfaces(this.#interfaces, clock, () => this.#registration?.refresh()),
     )
-    if (server !== undefined) this.#register(server)
+    this.#signals = new SignalPort(port)
+    if (server !== undefined) this.useServer(server)
   }
 
   /** Called with each new channel; a camera's new one has replaced its old one. Returns the way to stop. */
@@ -118,12 +120,19 @@ export class StorageLink {
 
   readonly #interfaces = (): Interfaces => (this.#options.interfaces ?? networkInterfaces)()
 
-  #register(server: ServerAddresses): void {
+  /** Signalling over the link's port; throws INTERNAL before `start`. */
+  get signals(): SignalPort {
+    if (this.#signals === undefined) throw new HomewardError('INTERNAL', 'the link has not been started')
+    return this.#signals
+  }
+
+  /** Registers at this P2P server from now on; at most once, for a device that had to learn its key first. */
+  useServer(server: ServerAddresses): void {
+    if (this.#registration !== undefined || this.#closing !== undefined) return
     const { identity, port, peers, tokens, clock, random, loopback = false } = this.#options
-    this.#signals = new SignalPort(port)
     this.#registration = new Registration({
       identity,
-      signals: this.#signals,
+      signals: this.signals,
       server,
       tags: () => [...[...peers.values()].map(({ keys }) => keys), ...tokens.liveKeys()].map((keys) => keys.lookupTag),
       candidates: () => localCandidates(this.#interfaces(), port.local, { loopback }),
@@ -176,8 +185,15 @@ export class StorageLink {
     // The camera was enrolled anew: same keys, but another count of its datagrams.
     if (known !== undefined) this.#end(known)
     const { identity, port, clock } = this.#options
-    const line = new StorageLine({ identity, port, clock, peer }, (channel) => {
-      for (const listener of [...this.#channelListeners]) listener(peer, channel)
+    const line = new StorageLine({
+      identity,
+      port,
+      clock,
+      peer,
+      send: (answer, to) => port.send(peer.seal(answer), to),
+      onChannel: (channel) => {
+        for (const listener of [...this.#channelListeners]) listener(peer, channel)
+      },
     })
     this.#lines.set(key, line)
     return line

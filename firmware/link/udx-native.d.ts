@@ -23,8 +23,10 @@ declare module 'udx-native' {
     write(chunk: Uint8Array): boolean
     end(): unknown
     destroy(error?: Error): unknown
+    resume(): unknown
+    pause(): unknown
     on(event: 'data', listener: (chunk: Uint8Array) => void): this
-    on(event: 'close', listener: () => void): this
+    on(event: 'end' | 'drain' | 'close', listener: () => void): this
     once(event: 'readable', listener: () => void): this
     on(event: 'error', listener: (error: Error) => void): this
   }

@@ -137,7 +137,12 @@ export class FakeDisk implements Disk {
   }
 
   async stat(path: string): Promise<DiskEntry | undefined> {
-    await this.#enter({ operation: 'stat', path })
+    const call: DiskCall = { operation: 'stat', path }
+    if (this.#gone) {
+      this.calls.push(call)
+      return undefined
+    }
+    await this.#enter(call)
     const node = this.#find(path)
     return node === undefined ? undefined : this.#entry(parts(path).at(-1) ?? '', node)
   }

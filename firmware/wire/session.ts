@@ -31,7 +31,7 @@ export const ASKS_AT_ONCE = 64
 export const LOSSES_AT_ONCE = 64
 
 /** The camera names the rings it has attached: its card and its memory, and one that is being replaced. */
-const RINGS_MAX = 4
+export const STATUS_RINGS_MAX = 4
 const NAME_MAX_CHARS = 64
 const TEXT_MAX_CHARS = 200
 
@@ -84,7 +84,7 @@ const cameraMessage = v.variant('type', [
     state: name,
     captured: count,
     acked: count,
-    rings: v.pipe(v.array(ring), v.maxLength(RINGS_MAX)),
+    rings: v.pipe(v.array(ring), v.maxLength(STATUS_RINGS_MAX)),
   }),
   bye,
 ])

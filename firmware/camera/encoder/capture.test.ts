@@ -124,6 +124,7 @@ test('an encoder that fails is started again after a growing wait; runs are coun
     states.flatMap((state) => (state.state === 'waiting' ? [state.retryMs] : [])),
     [500, 1000, 2000, 4000],
   )
+  const startsUs = [0, 1.5 * S, 3.5 * S, 6.5 * S]
   for (const run of [0, 1, 2, 3]) {
     const own = sink.fragments.filter((fragment) => fragment.run === run)
     const numbers = own.flatMap(({ fragment }) => readFrameNumbers(fragment.bytes))
@@ -133,8 +134,11 @@ test('an encoder that fails is started again after a growing wait; runs are coun
     )
     assert.is(new Set(numbers.map((number) => number.runId)).size, 1)
     assert.equal(
-      own.map(({ runStart }) => runStart),
-      [true, false],
+      own.map(({ runStart, monoUs }) => [runStart, monoUs]),
+      [
+        [true, startsUs[run]],
+        [false, (startsUs[run] ?? 0) + 500_000],
+      ],
     )
   }
   const { state, restarts, lastError } = capture.state

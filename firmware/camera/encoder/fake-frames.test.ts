@@ -11,7 +11,7 @@ import { FakeFragments } from './fake-frames.ts'
 import { readPictureNumber } from './fake-h264.ts'
 import { FAKE_DEFAULTS, type FakeOptions, readFakeOptions } from './fake-options.ts'
 import { readFrameNumbers } from './frame-numbers.ts'
-import { numberSei, readNumberSei } from './frame-sei.ts'
+import { numberSei, PADDING_MIN_BYTES, paddingHead, readNumberSei } from './frame-sei.ts'
 import { SourceOptions } from './source-options.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'homeward-'))
@@ -97,11 +97,30 @@ test('the byte rate is met on average, to the frame', () => {
   }
 })
 
-test('padding of any length keeps the NAL units apart', () => {
-  for (let bitsPerSecond = 400_000; bitsPerSecond < 540_000; bitsPerSecond += 240) {
-    const { bytes } = write({ ...FAKE_DEFAULTS, gop: 3, bitsPerSecond }, 2)
-    assert.is(readFrameNumbers(bytes).length, 6)
+test('padding of any length says its own length and makes no start code', () => {
+  for (let unitBytes = PADDING_MIN_BYTES; unitBytes < 2000; unitBytes++) {
+    const { head, fillBytes } = paddingHead(unitBytes)
+    let at = 2
+    while (head[at] === 255) at += 1
+    const payloadBytes = (at - 2) * 255 + (head[at] ?? 0)
+    assert.is(payloadBytes, head.byteLength - at - 1 + fillBytes)
+    const short = unitBytes - (head.byteLength + fillBytes + 1)
+    assert.ok(short === 0 || short === 1, `${unitBytes}: ${short}`)
   }
+  const writer = new FakeFragments(FAKE_DEFAULTS, runId, new Uint8Array(500))
+  const bytes = Buffer.from(writer.next(3))
+  const start = bytes.indexOf('mdat') + 4
+  for (let at = start; at < bytes.byteLength; at += 4 + bytes.readUInt32BE(at)) {
+    const unit = bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at))
+    for (const third of [0, 1, 2]) assert.is(unit.indexOf(Uint8Array.of(0, 0, third)), -1)
+  }
+})
+
+test('neighbouring key frames differ in idr_pic_id', () => {
+  const { path } = write({ ...FAKE_DEFAULTS, gop: 1 }, 5)
+  const trace = run('ffmpeg', ['-nostats', '-i', path, '-c', 'copy', '-bsf:v', 'trace_headers', '-f', 'null', '-'])
+  const ids = [...trace.errors.matchAll(/idr_pic_id .*= (\d+)/g)].map((match) => Number(match[1]))
+  assert.equal(ids, [0, 1, 0, 1, 0])
 })
 
 test('media/ reads init segment and fragments', () => {

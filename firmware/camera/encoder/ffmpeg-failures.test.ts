@@ -8,6 +8,7 @@ import type { HomewardError } from '../../wire/errors.ts'
 import { Capture } from './capture.ts'
 import type { CapturedFragment, CaptureGap } from './captured.ts'
 import { FfmpegEncoder, type FfmpegEncoderOptions, type FfmpegSource } from './ffmpeg-encoder.ts'
+import { runFfmpeg } from './ffmpeg-process.ts'
 import { receiveRun } from './receive-run.ts'
 import { parseSource } from './source-spec.ts'
 
@@ -88,6 +89,38 @@ test('an ffmpeg that ignores SIGTERM is killed within 3 s', async () => {
 
 test('aborted before it began', async () => {
   await encoderFor('test').run({ chunk: () => undefined }, AbortSignal.abort())
+})
+
+const RUN = { inputs: [{ options: ['-re'], source: 'x' }], outputOptions: ['-f', 'null'], clock, stallMs: 60_000 }
+
+test('aborted before the process is there', async () => {
+  const program = script('slow', '#!/bin/sh\nexec sleep 60\n')
+  const exit = await runFfmpeg({ ...RUN, program, signal: AbortSignal.abort() })
+  assert.is(exit.how, 'killed')
+})
+
+test('the end comes after the last output was taken, however slowly', async () => {
+  const program = script('much', '#!/bin/sh\nhead -c 1000000 /dev/zero\nexec >&-\nsleep 0.5\necho bye >&2\n')
+  let bytes = 0
+  const output = async (chunk: Uint8Array) => {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    bytes += chunk.byteLength
+  }
+  const exit = await runFfmpeg({ ...RUN, program, signal: new AbortController().signal, output })
+  assert.equal([exit.how, exit.lines, bytes], ['finished', ['bye'], 1_000_000])
+})
+
+test('what the receiver throws ends ffmpeg and comes out', async () => {
+  const program = script('more', '#!/bin/sh\nexec cat /dev/zero\n')
+  const output = () => {
+    throw new RangeError('no more')
+  }
+  try {
+    await runFfmpeg({ ...RUN, program, signal: new AbortController().signal, output })
+    assert.unreachable()
+  } catch (error) {
+    assert.instance(error, RangeError)
+  }
 })
 
 test('ffmpeg killed in mid-run is started again as the next run', async () => {

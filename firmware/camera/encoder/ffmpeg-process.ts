@@ -63,6 +63,7 @@ export function runFfmpeg(run: FfmpegRun): Promise<FfmpegExit> {
 
   return new Promise((resolve, reject) => {
     let exit: Omit<FfmpegExit, 'lines'> | undefined
+    let failure: Error | undefined
     let drained = run.output === undefined
     let stalled = false
     let stallTimer: Timer | undefined
@@ -88,7 +89,8 @@ export function runFfmpeg(run: FfmpegRun): Promise<FfmpegExit> {
       stallTimer?.cancel()
       killTimer?.cancel()
       run.signal.removeEventListener('abort', terminate)
-      resolve({ ...exit, how: stalled ? 'stalled' : exit.how, lines })
+      if (failure !== undefined) reject(failure)
+      else resolve({ ...exit, how: stalled ? 'stalled' : exit.how, lines })
     }
 
     if (run.output === undefined) command.output('-')
@@ -99,8 +101,10 @@ export function runFfmpeg(run: FfmpegRun): Promise<FfmpegExit> {
         settle()
       })
       target.once('error', (error) => {
+        failure = error
+        drained = true
         terminate()
-        reject(error)
+        settle()
       })
       command.output(target)
     }
@@ -127,11 +131,10 @@ function howItEnded(error: Error): FfmpegExit['how'] {
   return error.message.includes('killed with signal') ? 'killed' : 'failed'
 }
 
-/** A stream that emits no `close`: fluent-ffmpeg would take it for a reason to kill ffmpeg. */
+/** Not destroyed at its end: fluent-ffmpeg takes `close` for a reason to kill ffmpeg and to report an error. */
 function outputTo(output: (bytes: Uint8Array) => Promise<void> | undefined, alive: () => void): Writable {
   return new Writable({
     autoDestroy: false,
-    emitClose: false,
     write(bytes: Uint8Array, _encoding, done) {
       alive()
       try {

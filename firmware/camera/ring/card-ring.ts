@@ -183,12 +183,10 @@ export class CardRing implements Ring {
       if (entry === undefined) throw unreadable(ref, 'it is not on the card any more')
       const record = (ref.log === this.log ? this.#recent.get(entry) : undefined) ?? (await this.#readCard(entry))
       if (record !== undefined) return record
-      if (this.#inventory.log(ref.log)?.find(ref.seq) === entry) {
-        await this.#giveUp(entry)
-        throw unreadable(ref, 'its checksum is wrong')
-      }
-      // Meanwhile something else took its place: a longer state of a gap, or another use of the slab.
-      if (this.#scanned?.entries.includes(entry)) this.#scanned = undefined
+      const known = this.#inventory.log(ref.log)?.find(ref.seq)
+      if (known === entry) await this.#giveUp(entry)
+      if (known === entry || known === undefined) throw unreadable(ref, 'its checksum is wrong')
+      // A gap that grew meanwhile: its longer state is read instead.
     }
   }
 

@@ -85,8 +85,6 @@ export class CardWriter {
     this.#slab = continuation.number
     this.#position = continuation.position
     this.#slots = new GapSlots(continuation.freeSlots)
-    await this.#store.blank(continuation.torn)
-    if (continuation.torn.length > 0) await this.#store.sync()
   }
 
   async keep({ meta, init, fragment }: RingFragment, missed: Missed): Promise<AppendResult> {

@@ -93,7 +93,7 @@ export class Inventory {
     const log = this.#logs.get(entry.log)
     if (log === undefined || log.find(entry.seq) !== entry) return
     if (!log.isAcked(entry)) this.#count(entry, -1)
-    log.remove(entry)
+    log.remove(new Set([entry]))
     log.addDamage(entry.seq, entry.seq + entry.span - 1)
   }
 

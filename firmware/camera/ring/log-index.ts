@@ -140,9 +140,9 @@ export class LogIndex {
     return this.#damaged.flatMap(([first, last]) => missingFrom(this.#acked, first, last))
   }
 
-  /** The record is not readable any more. */
-  remove(entry: Entry): void {
-    this.#entries = this.#entries.filter((other) => other !== entry)
+  /** The records are not there any more. */
+  remove(gone: ReadonlySet<Entry>): void {
+    this.#entries = this.#entries.filter((entry) => !gone.has(entry))
   }
 
   removeSlabs(slabs: ReadonlySet<number>): void {

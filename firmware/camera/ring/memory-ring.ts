@@ -169,11 +169,9 @@ export class MemoryRing implements Ring {
 
   ack(log: string, ranges: readonly Range[]): void {
     if (log !== this.log) return
-    const safe = ranges.flatMap(([first, last]) => this.#index.ack(first, last))
-    for (const entry of safe) {
-      this.#index.remove(entry)
-      this.#drop(entry)
-    }
+    const safe = new Set(ranges.flatMap(([first, last]) => this.#index.ack(first, last)))
+    this.#index.remove(safe)
+    for (const entry of safe) this.#drop(entry)
     this.#notify()
   }
 

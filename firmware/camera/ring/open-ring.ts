@@ -54,7 +54,7 @@ export async function openRing(options: RingOptions): Promise<Ring> {
     })
     return await started(ring)
   } catch (error) {
-    throw systemCode(error) === undefined ? error : toFailure(error)
+    throw isHomewardError(error) || systemCode(error) === undefined ? error : toFailure(error)
   }
 }
 

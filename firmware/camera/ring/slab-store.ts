@@ -95,11 +95,6 @@ export class SlabStore {
     await this.#patience.for(this.#current().datasync())
   }
 
-  /** Overwrites the headers at these places, so that they are never taken for records. */
-  async blank(offsets: readonly number[]): Promise<void> {
-    for (const offset of offsets) await this.write([new Uint8Array(BLOCK_BYTES)], offset)
-  }
-
   #current(): DiskFile {
     if (this.#selected === undefined) throw new HomewardError('INTERNAL', 'no slab is selected')
     return this.#selected

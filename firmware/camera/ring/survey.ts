@@ -34,8 +34,6 @@ export interface Continuation {
   readonly epoch: number
   /** Where the next record goes. */
   readonly position: number
-  /** Headers behind it that belong to writes the power cut tore. */
-  readonly torn: readonly number[]
   /** Offsets of the blocks of the reserve that hold nothing. */
   readonly freeSlots: readonly number[]
 }
@@ -155,7 +153,6 @@ async function takeNewest(
     number,
     epoch: contents.epoch,
     position: lastFound === undefined ? 0 : lastFound.offset + cardBytes(lastFound.header.payloadBytes),
-    torn: contents.records.slice(last + 1).map((found) => found.offset),
     freeSlots: slots.filter((slot) => !taken.has(slot)),
   }
 }

@@ -13,6 +13,7 @@ import {
   decodeStorageFrame,
   LOSSES_AT_ONCE,
   SESSION_VERSION,
+  STATUS_RINGS_MAX,
   type StorageMessage,
 } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
@@ -86,6 +87,11 @@ export class CameraSession {
   /** Records and bytes that wait for their answer. */
   get inFlight(): { readonly records: number; readonly bytes: number } {
     return this.#sender.inFlight
+  }
+
+  /** The storage device has answered. */
+  get welcomed(): boolean {
+    return this.#phase === 'open'
   }
 
   start(): void {
@@ -246,7 +252,9 @@ export class CameraSession {
   }
 
   #reportStatus(): void {
-    this.#sender.tell({ type: 'status', ...this.#moment(), ...this.#owner.status() })
+    const { state, captured, acked, rings } = this.#owner.status()
+    const shown = { state: clipName(state), captured, acked, rings: rings.slice(0, STATUS_RINGS_MAX) }
+    this.#sender.tell({ type: 'status', ...this.#moment(), ...shown })
     this.#timer?.cancel()
     this.#timer = this.#clock.after(STATUS_EVERY_MS, () => this.#reportStatus())
   }

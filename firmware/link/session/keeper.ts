@@ -156,7 +156,7 @@ export class Keeper {
       this.#internalFailures.delete(nameOf(opened.header))
       return { is: 'kept', header: opened.header, outcome }
     } catch (error) {
-      const problem = isRecordFault(error) ? error : this.#internalFault(error, opened?.header)
+      const problem = recordFault(error) ?? this.#internalFault(error, opened?.header)
       if (problem === undefined) throw error
       await this.#owner.sink.quarantine(record, problem, nameIn(record, opened?.header))
       return { is: 'quarantined', problem }
@@ -222,6 +222,13 @@ function nameOf({ log, seq }: RecordHeader): string {
   return `${log}:${seq}`
 }
 
+/** The record itself is no good, whatever the disk does; undefined for any other error. */
+export function recordFault(error: unknown): HomewardError | undefined {
+  if (isHomewardError(error, ...RECORD_FAULTS)) return error
+  if (!isHomewardError(error, ...PAYLOAD_FAULTS)) return undefined
+  return new HomewardError('RECORD_MALFORMED', `its payload cannot be read: ${error.message}`, { cause: error })
+}
+
 const RECORD_FAULTS = [
   'RECORD_MALFORMED',
   'RECORD_DAMAGED',
@@ -229,13 +236,6 @@ const RECORD_FAULTS = [
   'RECORD_MISADDRESSED',
   'MEDIA_MALFORMED',
   'FRAGMENT_TOO_LONG',
-  'FRAME_VERSION',
-  'FRAME_TOO_LONG',
-  'FRAME_TRUNCATED',
-  'FRAME_MALFORMED',
 ] as const
 
-/** True when the record itself is no good, whatever the disk does. */
-export function isRecordFault(error: unknown): error is HomewardError {
-  return isHomewardError(error, ...RECORD_FAULTS)
-}
+const PAYLOAD_FAULTS = ['FRAME_VERSION', 'FRAME_TOO_LONG', 'FRAME_TRUNCATED', 'FRAME_MALFORMED'] as const

@@ -238,6 +238,25 @@ test('a record longer than the window waits for its grant, and the small ones do
   assert.equal(rig.problems, [])
 })
 
+test('a camera that joins gets its part once the others have confirmed theirs', async () => {
+  const first = new Rig()
+  first.connect()
+  await first.run(10)
+  const second = new Rig({ clock: first.clock, budget: first.budget, cameraKey: new Uint8Array(32).fill(7) })
+  second.connect()
+  await first.run(20)
+  assert.equal(
+    [first.traced('credit').length, second.traced('credit').length],
+    [2, 2],
+    'lowered and raised, and confirmed',
+  )
+  assert.is(first.budget.committedBytes, 300 * KIB)
+  for (let at = 0; at < 3; at++) second.ring.append(150 * KIB)
+  await first.run(200)
+  assert.is(second.waiting(), 0)
+  assert.equal(second.traced('need'), [])
+})
+
 test('16 cameras share the credit, large records get through in turn', async () => {
   const clock = new FakeClock()
   const sink = new FakeSink(clock)

@@ -4,12 +4,10 @@ import type { HomewardError } from '../../wire/errors.ts'
 import type { GapPayload, GapReason } from '../../wire/gap.ts'
 import type { Range } from '../../wire/ranges.ts'
 import type { RecordHeader } from '../../wire/record.ts'
+import type { LostRange } from './source.ts'
 
-/** Numbers of one log that will never arrive. */
-export interface Loss {
-  readonly log: string
-  readonly first: number
-  readonly last: number
+/** Numbers that will never arrive, and why. */
+export interface Loss extends LostRange {
   readonly reason: GapReason
 }
 
@@ -25,7 +23,7 @@ export type StoreOutcome = 'stored' | 'duplicate' | 'conflict'
 
 /**
  * Every promise resolves only once its effect is on the disk and in the index. What rejects with a fault of the record
- * itself (`isRecordFault`) goes to quarantine; any other rejection is trouble of the disk, and the camera keeps its copy.
+ * itself (`recordFault`) goes to quarantine; any other rejection is trouble of the disk, and the camera keeps its copy.
  */
 export interface RecordSink {
   /** `payload` is the opened payload of a fragment record; `receivedUs` is wall time. */

@@ -3,7 +3,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { HomewardError } from '../../wire/errors.ts'
 import { encodeGap, type GapReason } from '../../wire/gap.ts'
 import { addRange, containsRange, missingFrom, type Range } from '../../wire/ranges.ts'
-import { encodeRecordHeader, RECORD_HEADER_BYTES, type RecordHeader, type RecordKind } from '../../wire/record.ts'
+import {
+  decodeRecordHeader,
+  encodeRecordHeader,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  type RecordKind,
+} from '../../wire/record.ts'
 import type { LostRange, RecordRef, RecordSource, WaitingLog } from './source.ts'
 
 interface Kept {
@@ -93,10 +99,16 @@ export class FakeSource implements RecordSource {
     const record = new Uint8Array(RECORD_HEADER_BYTES + payload.byteLength)
     encodeRecordHeader(header, record.subarray(0, RECORD_HEADER_BYTES))
     record.set(payload, RECORD_HEADER_BYTES)
+    return this.putRecord(record)
+  }
+
+  /** A record that was made elsewhere, under the names of its own header. */
+  putRecord(record: Uint8Array): RecordRef {
+    const { log, seq, span, kind, recipient } = decodeRecordHeader(record)
     const ref = { log, seq, span, kind, bytes: record.byteLength }
     const own = this.#logs.get(log) ?? { recipient, records: [], acked: [], damaged: [] }
     own.records = [...own.records.filter((kept) => kept.ref.seq !== seq), { ref, record }]
-    own.records.sort((a, b) => a.ref.seq - b.ref.seq)
+    own.records.sort((one, other) => one.ref.seq - other.ref.seq)
     this.#logs.set(log, own)
     this.#changed()
     return ref

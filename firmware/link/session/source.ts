@@ -22,7 +22,7 @@ export interface WaitingLog {
   readonly unacked: readonly Range[]
 }
 
-/** Numbers of a log that are lost, and whose log's key is gone: no record can be sealed to say so. */
+/** Numbers of one log. */
 export interface LostRange {
   readonly log: string
   readonly first: number
@@ -41,7 +41,10 @@ export interface RecordSource {
   next(log: string, fromSeq: number): RecordRef | undefined
   /** The record as it travels. Rejects when it cannot be read; then the source says later what became of it. */
   read(ref: RecordRef): Promise<Uint8Array>
-  /** What is lost and not acknowledged. The storage device may hold some of it: it is asked first. */
+  /**
+   * What the card lost and is not acknowledged, of logs whose key is gone, so that no record can be sealed to say so. The
+   * storage device may hold some of it: it is asked first.
+   */
   damage(): readonly LostRange[]
   /** These are safe on the other side, or known there to be lost. */
   ack(log: string, ranges: readonly Range[]): void

@@ -1,8 +1,9 @@
 /** What the tests of the archive share: cameras that send, a disk that can fail, and a look at what came of it. */
+
+import { handmadeFragment, handmadeInit, VIDEO } from '../../media/sample-streams.ts'
 import { FakeClock } from '../../platform/clock-fake.ts'
 import { FakeDisk } from '../../platform/disk-fake.ts'
 import { seededRandom } from '../../platform/random.ts'
-import { handmadeFragment, handmadeInit, VIDEO } from '../../media/sample-streams.ts'
 import { toHex } from '../../wire/bytes.ts'
 import type { RecordHeader } from '../../wire/record.ts'
 import { type Archive, openArchive, type StoreResult } from './archive.ts'
@@ -80,7 +81,11 @@ export interface RigOptions extends Partial<ArchiveOptions> {
 }
 
 /** An archive on a fake disk, made when it is new. */
-export async function makeRig({ disk = new FakeDisk(), home = new FakeIndexHome(), ...options }: RigOptions = {}): Promise<Rig> {
+export async function makeRig({
+  disk = new FakeDisk(),
+  home = new FakeIndexHome(),
+  ...options
+}: RigOptions = {}): Promise<Rig> {
   const clock = new FakeClock()
   if ((await disk.stat(`${ROOT}/homeward.json`)) === undefined) await initRoot(disk, ROOT, seededRandom(1), T0)
   const settings = { disk, clock, root: ROOT, minFreeBytes: 0, commitDelayMs: 0, index: home, ...options }

@@ -2,8 +2,6 @@
  * The archive on the storage disk: files of ordinary MP4 in a tree by camera, day and hour, an index of them, and a journal
  * of what the files cannot tell. What `store` has answered for is in a synced file and in the flushed index.
  */
-import { join } from 'node:path'
-import type { Timer } from '../../platform/clock.ts'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../../wire/errors.ts'
 import type { Range } from '../../wire/ranges.ts'
@@ -11,8 +9,9 @@ import type { RecordHeader } from '../../wire/record.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { CameraFolders } from './cameras.ts'
 import { GroupCommit } from './commit.ts'
-import { diskError, diskMissing } from './disk-errors.ts'
+import { diskError } from './disk-errors.ts'
 import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
+import { IdleCloser } from './idle.ts'
 import { type Arrived, arrive, type FragmentPayload, InitCache } from './incoming.ts'
 import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
 import { ledgerKey } from './index-batch.ts'
@@ -22,6 +21,7 @@ import { conflictOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApa
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import { type ReindexOptions, type ReindexReport, rebuildIndex } from './reindex.ts'
+import { roomFor } from './room.ts'
 import { type Started, startArchive } from './start.ts'
 import { buildTimeline, type Timeline } from './timeline.ts'
 import { type CameraTotals, totalsOf } from './totals.ts'
@@ -29,8 +29,6 @@ import { type VerifyOptions, type VerifyReport, verifyArchive } from './verify.t
 import { Writer } from './writer.ts'
 
 export type StoreResult = 'stored' | 'duplicate' | 'conflict'
-
-const SWEEP_MS = 60_000
 
 /**
  * Opens the archive and puts right what a power cut left behind. Throws DISK_MISSING, DISK_WRONG, DISK_READ_ONLY,
@@ -51,12 +49,12 @@ export class Archive {
   readonly #writer: Writer
   readonly #batches: BatchWriter
   readonly #commit: GroupCommit
+  readonly #idle: IdleCloser
   readonly #cameras: CameraFolders
   readonly #inits = new InitCache()
   readonly #pending = new Map<string, FragmentJob>()
   #index: ArchiveIndex
   #naming: Promise<unknown> = Promise.resolve()
-  #sweep: Timer | undefined
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, started: Started) {
@@ -68,7 +66,7 @@ export class Archive {
     this.#cameras = new CameraFolders(index.cameras())
     this.#writer = new Writer(settings.openFilesPerCamera)
     const folderOf = (camera: Uint8Array) => this.#cameras.folderOf(camera)
-    const room = () => this.#room()
+    const room = () => roomFor(settings, started.root.device)
     this.#batches = new BatchWriter({
       disk,
       clock,
@@ -81,6 +79,8 @@ export class Archive {
       folderOf,
     })
     this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs)
+    const files = () => this.#writer.files
+    this.#idle = new IdleCloser(clock, settings.idleCloseMs, files, (which) => this.#finish(which))
   }
 
   /** 32 hex digits that name the disk for ever. */
@@ -130,7 +130,7 @@ export class Archive {
       throw error
     } finally {
       this.#pending.delete(name)
-      this.#scheduleSweep()
+      this.#idle.watch()
     }
   }
 
@@ -144,7 +144,7 @@ export class Archive {
 
   async #keepConflict(arrived: Arrived): Promise<StoreResult> {
     const folder = this.#cameras.folderOf(arrived.camera)
-    await this.#enter(conflictOf(folder, arrived, this.#settings.clock.wallUs()))
+    await this.#enter(conflictOf(folder, arrived, this.#nowUs()))
     return 'conflict'
   }
 
@@ -155,14 +155,14 @@ export class Archive {
   async quarantine(camera: Uint8Array, record: Uint8Array, why: string, name?: RecordName): Promise<void> {
     await this.#ensureFolder(camera)
     const folder = this.#cameras.folderOf(camera)
-    await this.#enter(quarantineOf(camera, folder, record, why, name, this.#settings.clock.wallUs()))
+    await this.#enter(quarantineOf(camera, folder, record, why, name, this.#nowUs()))
   }
 
   /** Enters that the numbers of this header will never arrive. */
   async gap(camera: Uint8Array, header: RecordHeader, reason: string, note = ''): Promise<void> {
     if (!equalBytes(camera, header.camera)) throw new HomewardError('INTERNAL', 'a gap of another camera')
     await this.#ensureFolder(camera)
-    await this.#enter({ entry: gapOf(header, reason, note, this.#settings.clock.wallUs()), aside: [] })
+    await this.#enter({ entry: gapOf(header, reason, note, this.#nowUs()), aside: [] })
   }
 
   /** Deletes a file for good; its numbers stay durable and the ledger says when it went and why. */
@@ -171,7 +171,7 @@ export class Archive {
     if (this.#index.file(id)?.state === 'open') await this.#finish((open) => sameFile(open, file))
     const row = this.#index.file(id)
     if (row === undefined) return
-    const entry = expiryOf({ id, row }, reason, this.#settings.clock.wallUs())
+    const entry = expiryOf({ id, row }, reason, this.#nowUs())
     await this.#submit({ kind: 'ledger', entry, aside: [], remove: row.path, ...promised() })
   }
 
@@ -188,7 +188,7 @@ export class Archive {
   /** New files of the camera go to a folder by this name, made safe; answers with the folder. */
   nameCamera(camera: Uint8Array, name: string): Promise<string> {
     const named = this.#naming.then(async () => {
-      const entry = this.#cameras.naming(camera, name, this.#settings.clock.wallUs())
+      const entry = this.#cameras.naming(camera, name, this.#nowUs())
       if (entry !== undefined) {
         await this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
         this.#cameras.adopt(entry)
@@ -262,16 +262,27 @@ export class Archive {
   /** Rebuilds the index from files and journal. What is stored meanwhile waits; aborted, the old index stays. */
   async reindex(options: ReindexOptions = {}): Promise<ReindexReport> {
     let report: ReindexReport | undefined
+    let closed = false
     const run = async () => {
-      report = await rebuildIndex(this.#settings, this.diskId, options, async () => {
-        await this.#index.close()
-      })
-      this.#index = new ArchiveIndex(await this.#settings.index.open())
-      this.#batches.replaceIndex(this.#index)
+      try {
+        report = await rebuildIndex(this.#settings, this.diskId, options, async () => {
+          closed = true
+          await this.#index.close()
+        })
+      } finally {
+        if (closed) {
+          this.#index = new ArchiveIndex(await this.#settings.index.open())
+          this.#batches.replaceIndex(this.#index)
+        }
+      }
     }
     await this.#submit({ kind: 'alone', run, ...promised() })
     if (report === undefined) throw new HomewardError('INTERNAL', 'reindex ended without a report')
     return report
+  }
+
+  #nowUs(): number {
+    return this.#settings.clock.wallUs()
   }
 
   // Ending
@@ -283,9 +294,10 @@ export class Archive {
   }
 
   async #close(): Promise<void> {
-    this.#sweep?.cancel()
-    await this.#finish(() => true).catch(() => undefined)
+    this.#idle.close()
+    const finished = this.#finish(() => true).catch(() => undefined)
     await this.#commit.close()
+    await finished
     await this.#started.journal.close().catch(() => undefined)
     await this.#index.close()
     await this.#started.lock.release().catch(() => undefined)
@@ -297,27 +309,6 @@ export class Archive {
 
   #submit(job: Job): Promise<void> {
     return this.#commit.submit(job)
-  }
-
-  #scheduleSweep(): void {
-    if (this.#sweep !== undefined || this.#closing !== undefined || this.#writer.files.length === 0) return
-    const { clock, idleCloseMs } = this.#settings
-    this.#sweep = clock.after(SWEEP_MS, () => {
-      this.#sweep = undefined
-      const until = clock.monoUs() - idleCloseMs * 1000
-      const idle = (file: OpenFile) => file.usedUs <= until
-      const done = this.#writer.files.some(idle) ? this.#finish(idle) : Promise.resolve()
-      done.catch(() => undefined).then(() => this.#scheduleSweep())
-    })
-  }
-
-  async #room(): Promise<number> {
-    const { disk, root, minFreeBytes } = this.#settings
-    const found = await disk.stat(root)
-    if (found?.device !== this.#started.root.device) {
-      throw diskMissing(found === undefined ? `${root} is gone` : `${root} is on another file system than before`)
-    }
-    return (await disk.space(join(root))).freeBytes - minFreeBytes
   }
 }
 

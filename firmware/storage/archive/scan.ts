@@ -3,13 +3,14 @@
  * boxes look right: the checksum of the uuid box must fit, and with `deep` the hash of the fragment as it was captured.
  */
 import { readBoxHeader } from '../../media/boxes.ts'
+import { malformed } from '../../media/fields.ts'
 import { checkData, parseMoof } from '../../media/fragment.ts'
 import { type InitSegment, parseInit } from '../../media/init.ts'
 import { MFRO_BYTES, mfraBytesAtEnd, mfraEntryOf, parseMfra } from '../../media/mfra.ts'
 import { restoreFragment } from '../../media/rebase.ts'
 import type { DiskFile } from '../../platform/disk.ts'
 import { equalBytes } from '../../wire/bytes.ts'
-import { HomewardError } from '../../wire/errors.ts'
+import { isHomewardError } from '../../wire/errors.ts'
 import { INIT_MAX_BYTES } from '../../wire/limits.ts'
 import { checkSignal } from './disk-errors.ts'
 import { decodeEntry, ENTRY_HEADER_MAX_BYTES, type Entry, entryBoxBytes, findEntry } from './entry.ts'
@@ -62,7 +63,7 @@ export async function readInit(file: DiskFile): Promise<InitSegment> {
   for (let type = ''; type !== 'moov'; ) {
     const header = readBoxHeader(bytes, end)
     if (header === undefined || header.sizeBytes === 0 || end + header.sizeBytes > bytes.byteLength) {
-      throw new HomewardError('MEDIA_MALFORMED', 'the file does not begin with a whole init segment')
+      throw malformed('the file does not begin with a whole init segment')
     }
     type = header.type
     end += header.sizeBytes
@@ -109,52 +110,69 @@ export async function readEntry(
   size: number,
   deep: boolean,
 ): Promise<SoundEntry | Damage> {
-  const head = await readAt(file, offset, Math.min(HEAD_BYTES, size - offset))
-  const headerBytes = entryBoxBytes(head)
-  let entry: Entry | undefined
+  const known: { entry?: Entry; endOffset: number } = { endOffset: offset }
   try {
-    if (headerBytes === undefined) throw new HomewardError('MEDIA_MALFORMED', 'no archive entry begins here')
-    entry = decodeEntry(head.subarray(0, headerBytes))
-    const bytes = headerBytes + entry.fragmentBytes
-    if (offset + bytes > size) throw new HomewardError('MEDIA_MALFORMED', `${offset + bytes - size} bytes are missing`)
-    const { moof, mdat } = await readMoof(file, offset + headerBytes, entry.fragmentBytes, head.subarray(headerBytes))
+    const head = await readHead(file, offset, size, (entry, headerBytes) => {
+      known.entry = entry
+      known.endOffset = Math.min(size, offset + headerBytes + entry.fragmentBytes)
+    })
+    const { entry, headerBytes, moof, mdatHeaderBytes } = head
     const parsed = parseMoof(moof, init)
-    checkData(parsed, moof.byteLength + mdat, entry.fragmentBytes)
+    checkData(parsed, moof.byteLength + mdatHeaderBytes, entry.fragmentBytes)
     if (deep) await checkHash(file, offset + headerBytes, entry)
     const mark = mfraEntryOf(init, { ...parsed, bytes: moof }, offset + headerBytes)
     const { timeTicks: ticks = 0, trafNumber = 0 } = mark ?? {}
-    return { kind: 'entry', offset, headerBytes, bytes, entry, ticks, trafNumber }
+    return { kind: 'entry', offset, headerBytes, bytes: headerBytes + entry.fragmentBytes, entry, ticks, trafNumber }
   } catch (error) {
-    if (!(error instanceof HomewardError)) throw error
-    const endOffset = Math.min(size, offset + (headerBytes ?? 0) + (entry?.fragmentBytes ?? 0))
-    return { kind: 'damaged', offset, endOffset, why: error.message, ...(entry === undefined ? {} : { entry }) }
+    if (!isHomewardError(error, 'MEDIA_MALFORMED')) throw error
+    return { kind: 'damaged', offset, why: error.message, ...known }
   }
 }
 
-/** The moof, and how long the header of the mdat behind it is. Together they must fill the fragment exactly. */
-async function readMoof(
+export interface EntryHead {
+  readonly entry: Entry
+  readonly headerBytes: number
+  /** The whole moof box, times rebased to the file. */
+  readonly moof: Uint8Array
+  readonly mdatHeaderBytes: number
+}
+
+/**
+ * An entry without its media data. `sound` hears of the uuid box before the rest is looked at.
+ * Throws MEDIA_MALFORMED unless one moof and one mdat fill the fragment exactly.
+ */
+export async function readHead(
   file: DiskFile,
-  at: number,
-  fragmentBytes: number,
-  start: Uint8Array,
-): Promise<{ moof: Uint8Array; mdat: number }> {
-  const size = readBoxHeader(start)?.sizeBytes ?? 0
-  if (size > fragmentBytes)
-    throw new HomewardError('MEDIA_MALFORMED', `a moof of ${size} bytes is longer than its fragment`)
-  const bytes = size + 16 <= start.byteLength ? start : await readAt(file, at, Math.min(size + 16, fragmentBytes))
+  offset: number,
+  size: number,
+  sound: (entry: Entry, headerBytes: number) => void = () => {},
+): Promise<EntryHead> {
+  const head = await readAt(file, offset, Math.max(0, Math.min(HEAD_BYTES, size - offset)))
+  const headerBytes = entryBoxBytes(head)
+  if (headerBytes === undefined) throw malformed('no archive entry begins here')
+  const entry = decodeEntry(head.subarray(0, headerBytes))
+  sound(entry, headerBytes)
+  const { fragmentBytes } = entry
+  const missing = offset + headerBytes + fragmentBytes - size
+  if (missing > 0) throw malformed(`${missing} bytes are missing`)
+  const start = head.subarray(headerBytes)
+  const moofBytes = readBoxHeader(start)?.sizeBytes ?? 0
+  if (moofBytes > fragmentBytes) throw malformed(`a moof of ${moofBytes} bytes is longer than its fragment`)
+  const needed = Math.min(moofBytes + 16, fragmentBytes)
+  const bytes = needed <= start.byteLength ? start : await readAt(file, offset + headerBytes, needed)
   const moof = readBoxHeader(bytes)
-  const mdat = readBoxHeader(bytes, size)
-  if (moof?.type !== 'moof' || mdat?.type !== 'mdat' || moof.sizeBytes + mdat.sizeBytes !== fragmentBytes) {
-    throw new HomewardError('MEDIA_MALFORMED', `${fragmentBytes} bytes are not one moof and one mdat`)
+  const mdat = readBoxHeader(bytes, moofBytes)
+  if (moof?.type !== 'moof' || mdat?.type !== 'mdat' || moofBytes + mdat.sizeBytes !== fragmentBytes) {
+    throw malformed(`${fragmentBytes} bytes are not one moof and one mdat`)
   }
-  return { moof: bytes.subarray(0, size), mdat: mdat.headerBytes }
+  return { entry, headerBytes, moof: bytes.subarray(0, moofBytes), mdatHeaderBytes: mdat.headerBytes }
 }
 
 async function checkHash(file: DiskFile, at: number, entry: Entry): Promise<void> {
   const stored = await readAt(file, at, entry.fragmentBytes)
   const captured = restoreFragment(stored, entry.bases)
   if (!equalBytes(sha256(captured), entry.fragmentHash)) {
-    throw new HomewardError('MEDIA_MALFORMED', 'the fragment is not what was captured: its SHA-256 differs')
+    throw malformed('the fragment is not what was captured: its SHA-256 differs')
   }
 }
 

@@ -1,0 +1,130 @@
+/** `homeward camera …`: the camera agent and the commands that ask it. */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { CameraAgent, type CameraSettings } from '../camera/agent.ts'
+import { cameraCommands } from '../camera/commands.ts'
+import { initRing } from '../camera/ring/ring.ts'
+import { setUpOffline } from '../camera/setup.ts'
+import { RealClock } from '../platform/clock-real.ts'
+import { ControlServer } from '../platform/control.ts'
+import { RealDisk } from '../platform/disk-real.ts'
+import { realRandom } from '../platform/random.ts'
+import { isHomewardError } from '../wire/errors.ts'
+import { type Closable, commonSettings, createLogger, makeStateFolder, runUntilSignal } from './agent-process.ts'
+import { ask, type CommandFlags, controlPath } from './ask.ts'
+import { describeStatus } from './camera-text.ts'
+import { formatBytes, printLine, printResult } from './output.ts'
+import { addSettingFlags, byteCount, defaultState, hostPort, loadSettings, text } from './settings.ts'
+
+const ROLE = 'camera'
+const SMALLEST_RING_BYTES = 64 * 1024 * 1024
+
+const SETTINGS = {
+  ...commonSettings(ROLE),
+  source: text({ key: 'source', placeholder: 'SPEC', help: 'what to film' }, 'v4l2:/dev/video0'),
+  ring: text(
+    {
+      key: 'ring',
+      placeholder: 'DIR',
+      help: 'folder on the SD card, made by `camera ring init`; "none" runs from memory',
+    },
+    '/var/lib/homeward/card',
+  ),
+  ringSize: byteCount(
+    { key: 'ring-size', placeholder: 'BYTES', help: 'what the ring may take of the card (default: all that is free)' },
+    0,
+    0,
+  ),
+  p2p: hostPort({ key: 'p2p', placeholder: 'HOST:PORT', help: "overrides the setup code's P2P server" }, undefined),
+  listen: hostPort(
+    { key: 'listen', placeholder: 'HOST:PORT', help: 'UDP address' },
+    { host: '0.0.0.0', port: 0 },
+    true,
+  ),
+}
+
+interface SetupFlags extends CommandFlags {
+  readonly name?: string
+  readonly discard?: boolean
+  readonly ring: string
+}
+
+export function addCameraCommand(program: Command): void {
+  const camera = program.command('camera').description('the camera: films, keeps, sends')
+
+  addSettingFlags(camera.command('run').description('run the camera agent'), SETTINGS).action(
+    async (flags: Record<string, unknown>) => {
+      const settings = await loadSettings(SETTINGS, flags)
+      const log = createLogger(ROLE, settings.logLevel)
+      await makeStateFolder(settings.state)
+      const ring = settings.ring === 'none' ? undefined : resolve(settings.ring)
+      const ringSize = settings.ringSize === 0 ? undefined : Math.max(settings.ringSize, SMALLEST_RING_BYTES)
+      process.exitCode = await runUntilSignal(() => runAgent({ ...settings, ring, ringSize }, log), log)
+    },
+  )
+
+  const command = (parent: Command, name: string, description: string) =>
+    parent
+      .command(name)
+      .description(description)
+      .option('--state <DIR>', 'state folder of the camera agent', defaultState(ROLE))
+      .option('--json', 'answer as JSON')
+
+  command(camera, 'setup <code>', "take a storage device's setup code")
+    .option('--name <NAME>', 'what the camera wants to be called')
+    .option('--discard', 'give up footage that waits for another storage device')
+    .option('--ring <DIR>', "the ring's folder, when the agent is not running", SETTINGS.ring.fallback)
+    .action(async (code: string, flags: SetupFlags) => {
+      const args = { code, name: flags.name ?? '', discard: flags.discard === true }
+      const answer = await ask(flags, 'setup', args).catch(async (error: unknown) => {
+        if (!isHomewardError(error, 'AGENT_NOT_RUNNING')) throw error
+        await makeStateFolder(flags.state)
+        return setUpOffline({ ...args, state: flags.state, ring: resolve(flags.ring) })
+      })
+      printResult(answer as { storage: string; running: boolean }, flags.json === true, ({ storage, running }) =>
+        running
+          ? `Set up for storage device ${storage}. See \`homeward camera status\`.`
+          : `Set up for storage device ${storage}. Start the camera: homeward camera run`,
+      )
+    })
+
+  command(camera, 'status', 'what the camera is doing, and why').action(async (flags: CommandFlags) => {
+    printResult(await ask(flags, 'status', {}), flags.json === true, describeStatus)
+  })
+
+  const ring = command(camera, 'ring', 'what is on the card').action(async (flags: CommandFlags) => {
+    printResult(await ask(flags, 'ring', {}), flags.json === true, (value) => JSON.stringify(value, null, 2))
+  })
+  ring
+    .command('init <dir>')
+    .description("mark a folder as the ring's home")
+    .option('--size <BYTES>', 'what the ring may take of the card (default: all that is free)')
+    .action(async (dir: string, flags: { size?: string }) => {
+      const path = resolve(dir)
+      const { size } = await loadSettings(
+        { size: byteCount({ key: 'size', placeholder: '', help: '' }, 0, SMALLEST_RING_BYTES) },
+        flags,
+      )
+      await initRing(new RealDisk(), path, size === 0 ? {} : { capacityBytes: size })
+      printLine(
+        `${path} is ready to be a ring${size === 0 ? '' : ` of ${formatBytes(size)}`}: homeward camera run --ring ${path}`,
+      )
+    })
+}
+
+async function runAgent(settings: CameraSettings, log: ReturnType<typeof createLogger>): Promise<Closable> {
+  const agent = await CameraAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
+  const control = new ControlServer(controlPath(settings.state), cameraCommands(agent))
+  try {
+    await control.start()
+  } catch (error) {
+    await agent.close()
+    throw error
+  }
+  return {
+    close: async () => {
+      await control.close()
+      await agent.close()
+    },
+  }
+}

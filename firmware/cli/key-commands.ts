@@ -1,0 +1,79 @@
+/** `storage key export|import`: passphrases from a file or typed without echo, backups from files or standard output. */
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
+import { loadIdentity } from '../link/identity.ts'
+import { exportKey, importKey, PASSPHRASE_MIN_CHARACTERS } from '../link/key-backup.ts'
+import { callControl } from '../platform/control.ts'
+import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
+import { makeStateFolder } from './agent-process.ts'
+import { controlPath } from './ask.ts'
+
+interface KeyFlags {
+  readonly state: string
+  readonly passphraseFile?: string
+}
+
+/** The armoured backup. */
+export async function exportBackup(flags: KeyFlags): Promise<string> {
+  await makeStateFolder(flags.state)
+  const identity = await loadIdentity(flags.state)
+  const passphrase = await readPassphrase(flags.passphraseFile)
+  if (flags.passphraseFile === undefined && (await typed('The same again: ')) !== passphrase) {
+    throw new HomewardError('USAGE', 'the two passphrases differ')
+  }
+  return (await exportKey(identity, passphrase)).trimEnd()
+}
+
+/** The UID that is back. */
+export async function importBackup(file: string, flags: KeyFlags & { readonly replace?: boolean }): Promise<string> {
+  await refuseWhileRunning(flags.state)
+  await makeStateFolder(flags.state)
+  const text = await readText(file)
+  const passphrase = await readPassphrase(flags.passphraseFile)
+  return (await importKey(flags.state, text, passphrase, { replace: flags.replace === true })).uid
+}
+
+async function refuseWhileRunning(state: string): Promise<void> {
+  try {
+    await callControl(controlPath(state), 'status', {})
+  } catch (error) {
+    if (isHomewardError(error, 'AGENT_NOT_RUNNING')) return
+    throw error
+  }
+  throw new HomewardError('AGENT_RUNNING', `an agent is running with the state folder ${state}`, {
+    hint: 'Stop it first.',
+  })
+}
+
+async function readPassphrase(file: string | undefined): Promise<string> {
+  if (file !== undefined) return (await readText(file)).split('\n')[0] ?? ''
+  if (!process.stdin.isTTY) {
+    throw new HomewardError('USAGE', 'a passphrase is needed, and there is no terminal to ask for it', {
+      hint: 'Give it with --passphrase-file FILE.',
+    })
+  }
+  return typed(`Passphrase, at least ${PASSPHRASE_MIN_CHARACTERS} characters: `)
+}
+
+/** One line from the terminal, without echo. */
+async function typed(prompt: string): Promise<string> {
+  process.stderr.write(prompt)
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  try {
+    for await (const line of lines) return line
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
+  }
+  throw new HomewardError('CANCELLED', 'no passphrase was typed')
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new HomewardError('USAGE', `${file} cannot be read (${systemCode(cause)})`, { cause })
+  }
+}

@@ -1,0 +1,42 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { isHomewardError } from '../wire/errors.ts'
+import { describeVerify, isSound, parseMoment, table } from './storage-text.ts'
+
+test('moments', () => {
+  const noon = Date.UTC(2026, 4, 1, 12) * 1000
+  const cases: [string, number][] = [
+    ['2026-05-01T12:00:00Z', noon],
+    ['2026-05-01 12:00', noon],
+    ['2026-05-01T14:00:00+02:00', noon],
+    ['2026-05-01T12:00:00.5Z', noon + 500_000],
+    ['2026-05-01', noon - 12 * 3600e6],
+  ]
+  for (const [text, us] of cases) assert.is(parseMoment('--from', text), us, text)
+  for (const text of ['', 'noon', '12:00', '2026-13-01T00:00:00Z', '1714564800']) {
+    assert.throws(
+      () => parseMoment('--from', text),
+      (error: unknown) => isHomewardError(error, 'USAGE') && error.message.includes('--from'),
+    )
+  }
+})
+
+test('a table lines up', () => {
+  assert.equal(
+    table([
+      ['a', 'b'],
+      ['long', 'c'],
+    ]),
+    ['a     b', 'long  c'],
+  )
+})
+
+test('a report names what is wrong, and a gap is not wrong', () => {
+  const clean = { deep: true, files: 1, fragments: 2, bytes: 3, damaged: [], missing: [], unindexed: [], gaps: [] }
+  assert.ok(isSound({ ...clean, gaps: [{ log: 'l', first: 1, last: 2, reason: 'ring-full' }] }))
+  const damaged = [{ log: 'l', first: 1, last: 1, path: 'x.mp4', why: 'checksum' }]
+  assert.not.ok(isSound({ ...clean, damaged }))
+  assert.match(describeVerify({ ...clean, damaged }), /Damaged: x\.mp4 fragment 1: checksum/)
+})
+
+test.run()

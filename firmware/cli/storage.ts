@@ -1,0 +1,182 @@
+/** `homeward storage …`: the storage agent and the commands that ask it. */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { loadIdentity } from '../link/identity.ts'
+import { parseUid } from '../link/uid.ts'
+import { RealClock } from '../platform/clock-real.ts'
+import { ControlServer } from '../platform/control.ts'
+import { realRandom } from '../platform/random.ts'
+import { StorageAgent, type StorageSettings } from '../storage/agent.ts'
+import { storageCommands } from '../storage/commands.ts'
+import { type Closable, commonSettings, createLogger, makeStateFolder, runUntilSignal } from './agent-process.ts'
+import { ask, askWithProgress, type CommandFlags, controlPath } from './ask.ts'
+import { exportBackup, importBackup } from './key-commands.ts'
+import { printLine, printResult } from './output.ts'
+import { addSettingFlags, byteCount, defaultState, folder, hostPort, loadSettings, type Setting } from './settings.ts'
+import { reindexOffline } from './storage-offline.ts'
+import {
+  describeCameras,
+  describeExport,
+  describeVerify,
+  isSound,
+  parseMoment,
+  type VerifyAnswer,
+} from './storage-text.ts'
+
+const ROLE = 'storage'
+
+const p2pKey: Setting<Uint8Array | undefined> = {
+  key: 'p2p-key',
+  placeholder: 'KEY',
+  help: "the P2P server's key, as `homeward p2p` logs it (default: learned at the first contact)",
+  fallback: undefined,
+  expected: 'the key as text, as `homeward p2p` logs it',
+  read: (value) => (typeof value === 'string' ? parseUid(value) : undefined),
+}
+
+const SETTINGS = {
+  ...commonSettings(ROLE),
+  root: folder(
+    { key: 'root', placeholder: 'DIR', help: 'where the footage goes, best the top of a disk of its own' },
+    '/srv/homeward',
+  ),
+  listen: hostPort(
+    { key: 'listen', placeholder: 'HOST:PORT', help: 'UDP address' },
+    { host: '0.0.0.0', port: 7441 },
+    true,
+  ),
+  p2p: hostPort({ key: 'p2p', placeholder: 'HOST:PORT', help: 'the P2P server (default: none, LAN only)' }, undefined),
+  p2pKey,
+  minFreeBytes: byteCount(
+    { key: 'min-free', placeholder: 'BYTES', help: 'space on the disk that footage leaves alone' },
+    2 ** 30,
+  ),
+}
+
+export function addStorageCommand(program: Command): void {
+  const storage = program.command('storage').description('the storage device: keeps what the cameras send')
+
+  addSettingFlags(storage.command('run').description('run the storage agent'), SETTINGS).action(
+    async (flags: Record<string, unknown>) => {
+      const settings = await loadSettings(SETTINGS, flags)
+      const log = createLogger(ROLE, settings.logLevel)
+      await makeStateFolder(settings.state)
+      process.exitCode = await runUntilSignal(() => runAgent(settings, log), log)
+    },
+  )
+
+  const command = (name: string, description: string) =>
+    storage
+      .command(name)
+      .description(description)
+      .option('--state <DIR>', 'state folder of the storage agent', defaultState(ROLE))
+      .option('--json', 'answer as JSON')
+
+  command('uid', "print this storage device's UID").action(async (flags: CommandFlags) => {
+    await makeStateFolder(flags.state)
+    const { uid } = await loadIdentity(flags.state)
+    printResult({ uid }, flags.json === true, () => uid)
+  })
+
+  command('pair', 'open a pairing window and print its setup code')
+    .option('--name <NAME>', 'what the camera will be called')
+    .option('--ttl <SECONDS>', 'how long the code is good', '600')
+    .action(async (flags: CommandFlags & { name?: string; ttl: string }) => {
+      const args = { ...(flags.name === undefined ? {} : { name: flags.name }), ttlS: Number(flags.ttl) }
+      const answer = (await ask(flags, 'pair', args)) as { setupCode: string; expiresAt: string; note?: string }
+      printResult(answer, flags.json === true, ({ setupCode, expiresAt, note }) =>
+        [
+          setupCode,
+          '',
+          `On the camera: homeward camera setup ${setupCode.slice(0, 8)}…   (good until ${expiresAt})`,
+          ...(note === undefined ? [] : [note]),
+        ].join('\n'),
+      )
+    })
+
+  command('cameras', 'list the paired cameras').action(async (flags: CommandFlags) => {
+    printResult(await ask(flags, 'cameras', {}), flags.json === true, describeCameras)
+  })
+
+  command('forget <camera>', 'revoke a camera; its footage stays').action(
+    async (camera: string, flags: CommandFlags) => {
+      const answer = (await ask(flags, 'forget', { camera })) as { name: string; folder: string }
+      printResult(
+        answer,
+        flags.json === true,
+        ({ name, folder: kept }) => `${name} is forgotten. Its footage stays in ${kept}/.`,
+      )
+    },
+  )
+
+  command('verify', 'check that what the index says is on the disk')
+    .option('--camera <C>', 'only this camera')
+    .option('--deep', 'read every fragment and compare its checksum')
+    .action(async (flags: CommandFlags & { camera?: string; deep?: boolean }) => {
+      const args = { ...(flags.camera === undefined ? {} : { camera: flags.camera }), deep: flags.deep === true }
+      const report = (await askWithProgress(flags, 'verify', args)) as VerifyAnswer
+      printResult({ ok: isSound(report), ...report }, flags.json === true, describeVerify)
+      if (!isSound(report)) process.exitCode = 1
+    })
+
+  command('reindex', 'rebuild the index from the files')
+    .option('--root <DIR>', 'root of the archive, when the agent is not running', '/srv/homeward')
+    .action(async (flags: CommandFlags & { root: string }) => {
+      const report = await askWithProgress(flags, 'reindex', {}).catch((error: unknown) => reindexOffline(error, flags))
+      printResult(report, flags.json === true, (value) => `The index is rebuilt: ${JSON.stringify(value)}`)
+    })
+
+  command('export', 'write any span as one MP4, without re-encoding')
+    .requiredOption('--camera <C>', 'name, folder or first characters of the UID')
+    .requiredOption('--from <T>', 'such as 2026-05-01T12:00:00Z')
+    .requiredOption('--to <T>', 'such as 2026-05-01T12:10:00Z')
+    .requiredOption('--out <FILE>', 'the MP4 to write')
+    .action(async (flags: CommandFlags & { camera: string; from: string; to: string; out: string }) => {
+      const args = {
+        camera: flags.camera,
+        fromUs: parseMoment('--from', flags.from),
+        toUs: parseMoment('--to', flags.to),
+        out: resolve(flags.out),
+      }
+      printResult(await askWithProgress(flags, 'export', args), flags.json === true, (value) =>
+        describeExport(value, args.out),
+      )
+    })
+
+  const key = storage.command('key').description("a passphrase-sealed copy of this storage device's key")
+  key
+    .command('export')
+    .description('print the sealed key; the passphrase is asked for, or read from a file')
+    .option('--state <DIR>', 'state folder', defaultState(ROLE))
+    .option('--passphrase-file <FILE>', 'its first line is the passphrase')
+    .action(async (flags: { state: string; passphraseFile?: string }) => printLine(await exportBackup(flags)))
+  key
+    .command('import <file>')
+    .description('put a sealed key back; the agent must not be running')
+    .option('--state <DIR>', 'state folder', defaultState(ROLE))
+    .option('--passphrase-file <FILE>', 'its first line is the passphrase')
+    .option('--replace', 'even when this device has another key')
+    .action(async (file: string, flags: { state: string; passphraseFile?: string; replace?: boolean }) => {
+      printLine(`The key is back: UID ${await importBackup(file, flags)}`)
+    })
+}
+
+async function runAgent(settings: StorageSettings, log: ReturnType<typeof createLogger>): Promise<Closable> {
+  const agent = await StorageAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
+  const control = new ControlServer(controlPath(settings.state), storageCommands(agent))
+  try {
+    await control.start()
+  } catch (error) {
+    await agent.close()
+    throw error
+  }
+  log.info({ uid: agent.identity.uid, listen: agent.listen, root: agent.root }, 'storage agent is up')
+  const { recovery } = agent.archive
+  if (recovery.files > 0) log.info(recovery, 'files that were open at the last end are put right')
+  return {
+    close: async () => {
+      await control.close()
+      await agent.close()
+    },
+  }
+}

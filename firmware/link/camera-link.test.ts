@@ -1,0 +1,220 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FakeClock } from '../platform/clock-fake.ts'
+import type { Channel, ChannelCloseReason } from './channel.ts'
+import { PAIR_KIND } from './datagram-port.ts'
+import { createIdentity } from './identity.ts'
+import { startCamera, startStorage } from './link-devices.ts'
+import { Peer } from './peer.ts'
+import { FreshnessSource } from './replay.ts'
+import { UdpForwarder } from './udp-forwarder.ts'
+import { UdxPort } from './udx-port.ts'
+
+const text = (message: Uint8Array) => Buffer.from(message).toString()
+const bytes = (message: string) => new Uint8Array(Buffer.from(message))
+
+function nextMessage(channel: Channel): Promise<string> {
+  return new Promise((resolve) => channel.onMessage((message) => resolve(text(message))))
+}
+
+function ended(channel: Channel): Promise<ChannelCloseReason> {
+  return new Promise((resolve) => channel.onClose(resolve))
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+test('a known address is enough: a channel within 100 ms, without any server', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const dead = { host: '127.0.0.1', port: 9 }
+  const startMs = performance.now()
+  const camera = startCamera({
+    identity,
+    storage: storage.identity.publicKey,
+    addresses: [dead, storage.port.local],
+  })
+  const near = await camera.nextChannel(0)
+  const tookMs = performance.now() - startMs
+  const far = await storage.nextChannel(0)
+  assert.ok(tookMs < 100, `${tookMs} ms`)
+  assert.equal(near.remote, storage.identity.publicKey)
+  assert.equal(far.remote, identity.publicKey)
+  near.send(bytes('to storage'))
+  far.send(bytes('to camera'))
+  assert.equal(await Promise.all([nextMessage(far), nextMessage(near)]), ['to storage', 'to camera'])
+  assert.equal(camera.kept.addresses, [storage.port.local])
+  const status = camera.link.status()
+  assert.is(status.state, 'connected')
+  assert.is(status.path, 'lan')
+  assert.is(status.lastAttempt?.lookUp.result, 'none')
+  assert.equal(
+    status.lastAttempt?.candidates.map(({ result }) => result),
+    ['waiting', 'opened'],
+  )
+  assert.match(status.lastAttempt?.why ?? '', /^127\.0\.0\.1:\d+ \(lan, known from before\) answered first of 2, in /)
+  assert.is(storage.link.status().channels.length, 1)
+  await camera.close()
+  assert.is(await ended(far), 'ended')
+  await storage.close()
+})
+
+test('a camera that is not enrolled hears nothing at all, and says so', async () => {
+  const storage = await startStorage({ enrolled: [createIdentity()] })
+  const forwarder = await UdpForwarder.start(storage.port.local)
+  const camera = startCamera({ storage: storage.identity.publicKey, addresses: [forwarder.address] })
+  const status = await camera.until(({ state }) => state === 'lost')
+  assert.is(forwarder.seen.up, 7)
+  assert.is(forwarder.seen.down, 0)
+  assert.is(status.problem?.code, 'STORAGE_UNREACHABLE')
+  assert.match(status.problem?.message ?? '', /^no answer from 127\.0\.0\.1:\d+$/)
+  await camera.close()
+  await storage.close()
+  await forwarder.close()
+})
+
+test('forged, foreign and repeated datagrams are answered with silence', async () => {
+  const enrolled = createIdentity()
+  const storage = await startStorage({ enrolled: [enrolled] })
+  const socket = new UdxPort({ host: '127.0.0.1' })
+  let answers = 0
+  socket.listen(PAIR_KIND, () => {
+    answers += 1
+  })
+  const peer = new Peer(enrolled, storage.identity.publicKey, new FreshnessSource(1))
+  const probe = peer.seal({ type: 'probe', tx: '00'.repeat(8), candidate: 0, sentUs: 1 })
+  const badNoise = peer.seal({ type: 'open', attempt: '11'.repeat(8), stream: 5, noise: new Uint8Array(96) })
+  const zeroStream = peer.seal({ type: 'open', attempt: '22'.repeat(8), stream: 0, noise: new Uint8Array(96) })
+  const flipped = probe.with(100, (probe[100] ?? 0) ^ 1)
+  const stranger = new Peer(createIdentity(), storage.identity.publicKey, new FreshnessSource(1))
+  const foreign = stranger.seal({ type: 'probe', tx: '00'.repeat(8), candidate: 0, sentUs: 1 })
+  for (const datagram of [flipped, foreign, badNoise, zeroStream, probe.subarray(0, 200), Uint8Array.of(PAIR_KIND)]) {
+    socket.send(datagram, storage.port.local)
+  }
+  await pause(50)
+  assert.is(answers, 0)
+  socket.send(probe, storage.port.local)
+  await pause(50)
+  assert.is(answers, 1, 'the real one is answered')
+  socket.send(probe, storage.port.local)
+  await pause(50)
+  assert.is(answers, 1, 'once')
+  await socket.close()
+  await storage.close()
+})
+
+test('a repeated open brings no second channel', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const forwarder = await UdpForwarder.start(storage.port.local)
+  const recorded: Uint8Array[] = []
+  forwarder.filter = (message, direction) => {
+    if (direction === 'up' && message[0] === PAIR_KIND) recorded.push(message.slice())
+    return false
+  }
+  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [forwarder.address] })
+  await camera.nextChannel(0)
+  const far = await storage.nextChannel(0)
+  const socket = new UdxPort({ host: '127.0.0.1' })
+  let answers = 0
+  socket.listen(PAIR_KIND, () => {
+    answers += 1
+  })
+  assert.ok(recorded.length >= 2)
+  for (const datagram of recorded) socket.send(datagram, storage.port.local)
+  await pause(50)
+  assert.is(answers, 0)
+  assert.is(storage.channels.length, 1)
+  const message = nextMessage(far)
+  camera.channels[0]?.send(bytes('still here'))
+  assert.is(await message, 'still here')
+  await socket.close()
+  await camera.close()
+  await storage.close()
+  await forwarder.close()
+})
+
+test('another key at the same address is not taken for the storage device', async () => {
+  const identity = createIdentity()
+  const impostor = await startStorage({ enrolled: [identity] })
+  const camera = startCamera({
+    identity,
+    storage: createIdentity().publicKey,
+    addresses: [impostor.port.local],
+  })
+  await camera.until(({ state }) => state === 'lost')
+  assert.is(impostor.channels.length, 0)
+  await camera.close()
+  await impostor.close()
+})
+
+test('a setup token enrols the camera, then it connects', async () => {
+  const storage = await startStorage()
+  const names: string[] = []
+  storage.link.onEnrolled(({ name }) => names.push(name))
+  const { token } = await storage.tokens.issue()
+  const camera = startCamera({ storage: storage.identity.publicKey, token, addresses: [storage.port.local] })
+  assert.is(camera.link.status().state, 'enrolling')
+  await camera.nextChannel(0)
+  assert.equal(camera.kept.enrolledAs, 'Front door')
+  assert.equal(names, ['Front door'])
+  await camera.close()
+  await storage.close()
+})
+
+test('a camera whose enrolment was not written down connects though its token has expired', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const token = new Uint8Array(16).fill(9)
+  const camera = startCamera({ identity, storage: storage.identity.publicKey, token, addresses: [storage.port.local] })
+  await camera.nextChannel(0)
+  assert.is(camera.kept.enrolled, true)
+  await camera.close()
+  await storage.close()
+})
+
+test('a token nobody gave out: silence, and after a while the likely reasons', async () => {
+  const clock = new FakeClock()
+  const storage = await startStorage()
+  const forwarder = await UdpForwarder.start(storage.port.local)
+  const camera = startCamera({
+    clock,
+    storage: storage.identity.publicKey,
+    token: new Uint8Array(16).fill(9),
+    addresses: [forwarder.address],
+  })
+  await clock.advance(10_000)
+  assert.is(camera.link.status().problem, undefined)
+  await clock.advance(10_000)
+  const { state, problem } = camera.link.status()
+  assert.is(state, 'enrolling')
+  assert.match(problem?.hint ?? '', /expired/)
+  await pause(20)
+  assert.ok(forwarder.seen.up > 20)
+  assert.is(forwarder.seen.down, 0)
+  await camera.close()
+  assert.is(clock.pendingTimers, 0)
+  await storage.close()
+  await forwarder.close()
+})
+
+test('a change of interfaces ends the wait', async () => {
+  const clock = new FakeClock()
+  let address = '192.168.1.5'
+  const camera = startCamera({
+    clock,
+    storage: createIdentity().publicKey,
+    interfaces: () => ({
+      eth0: [{ address, netmask: '255.255.255.0', family: 'IPv4', mac: '', internal: false, cidr: null }],
+    }),
+  })
+  while ((camera.link.status().retryInMs ?? 0) < 14_000) await clock.advance(500)
+  address = '192.168.1.6'
+  await clock.advance(3_000)
+  assert.ok((camera.link.status().retryInMs ?? 0) < 4000, 'the pauses begin anew')
+  await camera.close()
+  assert.is(clock.pendingTimers, 0)
+})
+
+test.run()

@@ -1,0 +1,152 @@
+/** A storage device and cameras over real loopback sockets, with throw-away state folders: for tests of the link. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '../platform/clock.ts'
+import { RealClock } from '../platform/clock-real.ts'
+import { realRandom } from '../platform/random.ts'
+import type { Address } from './address.ts'
+import { CameraLink, type CameraLinkOptions } from './camera-link.ts'
+import { CameraList } from './cameras.ts'
+import type { Channel } from './channel.ts'
+import { EnrolmentDesk } from './enrolment-desk.ts'
+import { createIdentity, type Identity } from './identity.ts'
+import type { LinkStatus } from './link-status.ts'
+import { PeerTable } from './peer.ts'
+import { FreshnessSource } from './replay.ts'
+import { ReplayStore } from './replay-store.ts'
+import type { ServerAddresses } from './server-addresses.ts'
+import { StorageLink } from './storage-link.ts'
+import { TokenStore } from './tokens.ts'
+import { UdxPort } from './udx-port.ts'
+
+export interface StorageDevice {
+  readonly identity: Identity
+  readonly port: UdxPort
+  readonly link: StorageLink
+  readonly cameras: CameraList
+  readonly tokens: TokenStore
+  readonly desk: EnrolmentDesk
+  /** Channels in the order they were opened. */
+  readonly channels: Channel[]
+  /** Knows the camera from now on, as if it had enrolled before. */
+  enrol(camera: Identity): Promise<void>
+  /** Resolves with the channel numbered `index`, the newest one by default. */
+  nextChannel(index?: number): Promise<Channel>
+  close(): Promise<void>
+}
+
+export interface StorageDeviceOptions {
+  readonly identity?: Identity
+  readonly clock?: Clock
+  readonly boot?: number
+  readonly port?: number
+  readonly server?: ServerAddresses
+  /** Enrolled before it starts. */
+  readonly enrolled?: readonly Identity[]
+}
+
+export async function startStorage(options: StorageDeviceOptions = {}): Promise<StorageDevice> {
+  const { identity = createIdentity(), clock = new RealClock(), boot = 1, enrolled = [], server } = options
+  const stateDir = await mkdtemp(join(tmpdir(), 'homeward-'))
+  const [cameras, tokens, replay] = await Promise.all([
+    CameraList.open(stateDir),
+    TokenStore.open(stateDir, clock),
+    ReplayStore.open(stateDir, clock),
+  ])
+  const enrol = async (camera: Identity) => {
+    await cameras.enrol({ key: camera.publicKey, name: '', tokenHash: '00'.repeat(32), enrolledUs: clock.wallUs() })
+  }
+  for (const camera of enrolled) await enrol(camera)
+  const peers = new PeerTable()
+  const source = new FreshnessSource(boot)
+  const desk = new EnrolmentDesk({ identity, tokens, cameras, peers, replay, source, clock })
+  const port = new UdxPort({ host: '127.0.0.1', port: options.port ?? 0 })
+  const link = new StorageLink({
+    ...{ identity, port, peers, desk, cameras, tokens, clock, random: realRandom, loopback: true },
+    ...(server === undefined ? {} : { server }),
+  })
+  const channels: Channel[] = []
+  const waiting: (() => void)[] = []
+  link.onChannel((_, channel) => {
+    channels.push(channel)
+    for (const resume of waiting.splice(0)) resume()
+  })
+  link.start()
+  const nextChannel = async (index = channels.length) => {
+    for (;;) {
+      const channel = channels[index]
+      if (channel !== undefined) return channel
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+  }
+  const close = async () => {
+    await link.close()
+    await port.close()
+    await replay.close()
+    await rm(stateDir, { recursive: true, force: true })
+  }
+  return { identity, port, link, cameras, tokens, desk, channels, enrol, nextChannel, close }
+}
+
+export interface CameraDevice {
+  readonly identity: Identity
+  readonly port: UdxPort
+  readonly link: CameraLink
+  readonly channels: Channel[]
+  /** What it would have kept for its next start. */
+  readonly kept: { addresses: Address[]; enrolledAs: string | undefined; enrolled: boolean }
+  /** Resolves with the channel numbered `index`, the next one by default. */
+  nextChannel(index?: number): Promise<Channel>
+  /** Resolves once the status fulfils `wanted`. */
+  until(wanted: (status: LinkStatus) => boolean): Promise<LinkStatus>
+  close(): Promise<void>
+}
+
+export interface CameraDeviceOptions extends Partial<Pick<CameraLinkOptions, 'server' | 'interfaces' | 'clock'>> {
+  readonly identity?: Identity
+  readonly storage: Uint8Array
+  readonly token?: Uint8Array
+  readonly addresses?: readonly Address[]
+  readonly boot?: number
+}
+
+export function startCamera(options: CameraDeviceOptions): CameraDevice {
+  const { identity = createIdentity(), clock = new RealClock(), boot = 1, addresses = [], storage, token } = options
+  const port = new UdxPort({ host: '127.0.0.1' })
+  const channels: Channel[] = []
+  const kept: CameraDevice['kept'] = { addresses: [], enrolledAs: undefined, enrolled: false }
+  const waiting: (() => void)[] = []
+  const link = new CameraLink({
+    ...{ identity, port, clock, random: realRandom, source: new FreshnessSource(boot) },
+    pairing: { storage, wantedName: 'Front door', addresses, ...(token === undefined ? {} : { token }) },
+    onAddresses: (met) => kept.addresses.unshift(...met),
+    onEnrolled: (name) => Object.assign(kept, { enrolled: true, enrolledAs: name }),
+    ...(options.server === undefined ? {} : { server: options.server }),
+    ...(options.interfaces === undefined ? {} : { interfaces: options.interfaces }),
+  })
+  link.onChannel((channel) => {
+    channels.push(channel)
+    for (const resume of waiting.splice(0)) resume()
+  })
+  link.start()
+  const nextChannel = async (index = channels.length) => {
+    for (;;) {
+      const channel = channels[index]
+      if (channel !== undefined) return channel
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+  }
+  const until = async (wanted: (status: LinkStatus) => boolean) => {
+    for (;;) {
+      const status = link.status()
+      if (wanted(status)) return status
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  const close = async () => {
+    await link.close()
+    await port.close()
+  }
+  return { identity, port, link, channels, kept, nextChannel, until, close }
+}

@@ -1,0 +1,140 @@
+import { createSocket } from 'node:dgram'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Channel, ChannelCloseReason } from './channel.ts'
+import { createIdentity } from './identity.ts'
+import { startCamera, startStorage } from './link-devices.ts'
+import { UdpForwarder } from './udp-forwarder.ts'
+
+const text = (message: Uint8Array) => Buffer.from(message).toString()
+const bytes = (message: string) => new Uint8Array(Buffer.from(message))
+
+function nextMessage(channel: Channel): Promise<string> {
+  return new Promise((resolve) => channel.onMessage((message) => resolve(text(message))))
+}
+
+function ended(channel: Channel): Promise<ChannelCloseReason> {
+  return new Promise((resolve) => channel.onClose(resolve))
+}
+
+/** A DESTROY packet of libudx for the stream of `packet`. */
+function resetLike(packet: Uint8Array, seq: number): Uint8Array {
+  const reset = packet.with(2, 0x10)
+  new DataView(reset.buffer).setUint32(12, seq, true)
+  return reset
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+test('a dead path is left within 3 s and another channel opened once it works again', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const forwarder = await UdpForwarder.start(storage.port.local)
+  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [forwarder.address] })
+  const near = await camera.nextChannel(0)
+  const stream = setInterval(() => near.send(new Uint8Array(500)), 100)
+  await pause(200)
+  forwarder.rules.drop = 'both'
+  const startMs = performance.now()
+  assert.is(await ended(near), 'silent')
+  clearInterval(stream)
+  assert.ok(performance.now() - startMs < 3200, `${performance.now() - startMs} ms`)
+  forwarder.rules.drop = 'none'
+  const again = await camera.nextChannel(1)
+  const far = await storage.nextChannel(1)
+  again.send(bytes('back'))
+  assert.is(await nextMessage(far), 'back')
+  await camera.close()
+  await storage.close()
+  await forwarder.close()
+})
+
+test('a guessed reset ends the channel only; the next one follows', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const forwarder = await UdpForwarder.start(storage.port.local)
+  // Whoever sees the packets knows the stream's id, and can make one that ends it.
+  let seen = new Uint8Array(20)
+  forwarder.filter = (message, direction) => {
+    if (direction === 'up' && message[0] === 0xff) seen = message.slice(0, 20)
+    return false
+  }
+  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [forwarder.address] })
+  const [near, far] = await Promise.all([camera.nextChannel(0), storage.nextChannel(0)])
+  await pause(50)
+  const stranger = createSocket('udp4')
+  for (let seq = 0; seq < 64; seq++) stranger.send(resetLike(seen, seq), storage.port.local.port, '127.0.0.1')
+  assert.is(await ended(far), 'reset')
+  assert.is(await ended(near), 'ended', 'the storage device says so, for the stranger’s packet told the camera nothing')
+  await Promise.all([camera.nextChannel(1), storage.nextChannel(1)])
+  stranger.close()
+  await camera.close()
+  await storage.close()
+  await forwarder.close()
+})
+
+test('lost and reordered datagrams only delay the first channel', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const forwarder = await UdpForwarder.start(storage.port.local, 42)
+  Object.assign(forwarder.rules, { lossRatio: 0.2, jitterMs: 20 })
+  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [forwarder.address] })
+  const startMs = performance.now()
+  const near = await camera.nextChannel(0)
+  assert.ok(performance.now() - startMs < 5000)
+  const far = await storage.nextChannel(0)
+  near.send(bytes('through'))
+  assert.is(await nextMessage(far), 'through')
+  await camera.close()
+  await storage.close()
+  await forwarder.close()
+})
+
+test('a storage device that restarts is found again, and counts the camera’s datagrams anew', async () => {
+  const identity = createIdentity()
+  const first = await startStorage({ enrolled: [identity] })
+  const { port } = first.port.local
+  const camera = startCamera({ identity, storage: first.identity.publicKey, addresses: [first.port.local] })
+  const near = await camera.nextChannel(0)
+  await first.close()
+  assert.ok(['ended', 'reset'].includes(await ended(near)))
+  const second = await startStorage({ identity: first.identity, enrolled: [identity], boot: 2, port })
+  await camera.nextChannel(1)
+  await second.nextChannel(0)
+  await camera.close()
+  await second.close()
+})
+
+test('forgetting a camera ends its channel and silences the device', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [storage.port.local] })
+  const near = await camera.nextChannel(0)
+  await storage.desk.forget(identity.publicKey)
+  assert.ok(['ended', 'reset'].includes(await ended(near)))
+  const status = await camera.until(({ state, problem }) => state === 'lost' && problem?.code === 'STORAGE_UNREACHABLE')
+  assert.is(status.lastAttempt?.candidates[0]?.result, 'silent')
+  assert.is(storage.channels.length, 1)
+  await camera.close()
+  await storage.close()
+})
+
+test('a second start of the camera replaces the channel of the first', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const options = { identity, storage: storage.identity.publicKey, addresses: [storage.port.local] }
+  const before = startCamera(options)
+  const old = await storage.nextChannel(0)
+  const after = startCamera({ ...options, boot: 2 })
+  assert.is(await ended(old), 'replaced')
+  await storage.nextChannel(1)
+  assert.is(storage.link.status().channels.length, 1)
+  await before.close()
+  await after.close()
+  await storage.close()
+})
+
+test.before.each((c: Record<string, unknown>) => { process.stderr.write(`> ${String(c["__test__"])}\n`) })
+test.run()

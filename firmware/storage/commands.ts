@@ -1,0 +1,131 @@
+/** What commands may ask of a running storage agent, by its control socket. */
+import { isAbsolute } from 'node:path'
+import * as v from 'valibot'
+import { formatSetupCode } from '../link/setup-code.ts'
+import type { ControlContext, ControlHandler } from '../platform/control.ts'
+import { equalBytes, toHex } from '../wire/bytes.ts'
+import { HomewardError } from '../wire/errors.ts'
+import type { StorageAgent } from './agent.ts'
+
+const PROGRESS_EVERY_MS = 200
+
+const nothing = v.looseObject({})
+const pairArgs = v.object({ name: v.optional(v.string()), ttlS: v.optional(v.number()) })
+const cameraArgs = v.object({ camera: v.string() })
+const verifyArgs = v.object({ camera: v.optional(v.string()), deep: v.optional(v.boolean(), false) })
+const exportArgs = v.object({
+  camera: v.string(),
+  fromUs: v.number(),
+  toUs: v.number(),
+  out: v.pipe(v.string(), v.check(isAbsolute, 'expected an absolute path')),
+})
+
+export function storageCommands(agent: StorageAgent): Record<string, ControlHandler> {
+  return {
+    status: command(nothing, () => statusOf(agent)),
+    pair: command(pairArgs, (args) => pair(agent, args)),
+    cameras: command(nothing, () => ({ cameras: camerasOf(agent), refusals: agent.desk.refusals })),
+    forget: command(cameraArgs, ({ camera }) => forget(agent, camera)),
+    verify: command(verifyArgs, ({ camera, deep }, context) => {
+      const key = camera === undefined ? {} : { camera: agent.cameras.find(camera).key }
+      return agent.archive.verify({ ...key, deep, ...following(agent, context) })
+    }),
+    export: command(exportArgs, ({ camera, ...span }, context) =>
+      agent.archive.exportSpan({ camera: agent.cameras.find(camera).key, ...span, ...following(agent, context) }),
+    ),
+    reindex: command(nothing, (_args, context) => agent.archive.reindex(following(agent, context))),
+  }
+}
+
+/** The arguments come from a socket: checked like anything else that does. */
+function command<TSchema extends v.GenericSchema>(
+  schema: TSchema,
+  run: (args: v.InferOutput<TSchema>, context: ControlContext) => unknown,
+): ControlHandler {
+  return (args, context) => {
+    const result = v.safeParse(schema, args)
+    if (result.success) return run(result.output, context)
+    const [issue] = result.issues
+    throw new HomewardError('USAGE', `${v.getDotPath(issue) ?? 'arguments'}: ${issue.message}`)
+  }
+}
+
+/** A signal, and progress no more often than a person can read it. */
+function following(agent: StorageAgent, { signal, progress }: ControlContext) {
+  let lastMs = Number.NEGATIVE_INFINITY
+  return {
+    signal,
+    onProgress: (value: unknown) => {
+      const nowMs = agent.clock.monoUs() / 1000
+      if (nowMs - lastMs < PROGRESS_EVERY_MS) return
+      lastMs = nowMs
+      progress(value)
+    },
+  }
+}
+
+function statusOf(agent: StorageAgent) {
+  const totals = agent.archive.totals()
+  const sum = (pick: (one: (typeof totals)[number]) => number) => totals.reduce((all, one) => all + pick(one), 0)
+  const registration = agent.link.status().registration
+  return {
+    uid: agent.identity.uid,
+    listen: agent.listen,
+    root: agent.root,
+    diskId: agent.archive.diskId,
+    p2p: agent.wantsServer
+      ? { state: agent.server === undefined ? 'contacting' : (registration?.state ?? 'contacting') }
+      : { state: 'none' },
+    totals: { fragments: sum((one) => one.fragments), bytes: sum((one) => one.bytes) },
+    alarm: agent.intake.alarm ?? null,
+  }
+}
+
+async function pair(agent: StorageAgent, { name, ttlS }: v.InferOutput<typeof pairArgs>) {
+  const { token, window } = await agent.tokens.issue({
+    ...(name === undefined ? {} : { name }),
+    ...(ttlS === undefined ? {} : { ttlS }),
+  })
+  const { server } = agent
+  const code = { storage: agent.identity.publicKey, token, addresses: agent.candidates() }
+  return {
+    setupCode: formatSetupCode(server === undefined ? code : { ...code, server }),
+    uid: agent.identity.uid,
+    expiresAt: new Date(window.expiresUs / 1000).toISOString(),
+    ...(server === undefined
+      ? {
+          note: `It works in this network only: ${agent.wantsServer ? 'the P2P server has not answered yet' : 'no P2P server is set'}.`,
+        }
+      : {}),
+  }
+}
+
+function camerasOf(agent: StorageAgent) {
+  const totals = agent.archive.totals()
+  return agent.cameras.all().map((camera) => {
+    const { key, uid, name, folder, enrolledUs, forgottenUs } = camera
+    const stored = totals.find((one) => equalBytes(one.camera, key))
+    return {
+      name,
+      uid,
+      folder,
+      enrolledAt: isoTime(enrolledUs),
+      forgottenAt: isoTime(forgottenUs),
+      ...agent.intake.statusOf(key),
+      fragments: stored?.fragments ?? 0,
+      bytes: stored?.bytes ?? 0,
+      firstAt: isoTime(stored?.firstUs),
+      lastAt: isoTime(stored?.lastUs),
+      lastReceivedAt: isoTime(stored?.lastReceivedUs),
+    }
+  })
+}
+
+async function forget(agent: StorageAgent, text: string) {
+  const camera = agent.cameras.find(text)
+  await agent.desk.forget(camera.key)
+  agent.log.info({ camera: camera.uid, name: camera.name }, 'a camera was forgotten')
+  return { name: camera.name, uid: camera.uid, folder: camera.folder, key: toHex(camera.key) }
+}
+
+const isoTime = (us: number | undefined) => (us === undefined ? null : new Date(us / 1000).toISOString())

@@ -1,0 +1,271 @@
+/**
+ * From the cameras to the archive: a session on every channel the link brings, one memory budget for all of them, and what
+ * is known of each camera while the agent runs.
+ */
+import type { Channel, ChannelPath } from '../link/channel.ts'
+import { CreditBudget } from '../link/session/credit.ts'
+import type { RecordOpening } from '../link/session/keeper.ts'
+import type { Loss, RecordName, RecordSink } from '../link/session/sink.ts'
+import { StorageSession, type StorageSessionOwner } from '../link/session/storage-session.ts'
+import { formatUid } from '../link/uid.ts'
+import type { Clock } from '../platform/clock.ts'
+import { toHex } from '../wire/bytes.ts'
+import type { HomewardError } from '../wire/errors.ts'
+import { missingFrom } from '../wire/ranges.ts'
+import { type RecordHeader, splitPayload } from '../wire/record.ts'
+import type { CameraMoment, CameraStatus } from '../wire/session.ts'
+import type { Archive } from './archive/archive.ts'
+
+/**
+ * The old and the new channel of a camera that changes its path, and one that is being given up. More is not normal: the
+ * oldest goes.
+ */
+const CHANNELS_PER_CAMERA = 3
+
+export type IntakeArchive = Pick<Archive, 'store' | 'gap' | 'quarantine' | 'durable'>
+
+export interface IntakeOptions {
+  /** `camera` of a channel is `channel.remote`, proven. */
+  readonly link: { onChannel(listener: (camera: unknown, channel: Channel) => void): () => void }
+  readonly archive: IntakeArchive
+  readonly opener: RecordOpening
+  readonly clock: Clock
+  /** As cameras show it. */
+  readonly name?: string
+  /** Live footage before the backlog; true by default. */
+  readonly liveFirst?: boolean
+  readonly budget?: CreditBudget
+  /** The camera's clocks, at most a moment before `receivedUs`: at each hello, and every few seconds. */
+  readonly onMoment?: (camera: Uint8Array, moment: CameraMoment, receivedUs: number) => void
+  /** Nothing is acknowledged, and why; undefined when records are stored again. */
+  readonly onAlarm?: (problem: HomewardError | undefined) => void
+  /** `camera` is its UID. */
+  readonly onWarning?: (camera: string, problem: HomewardError) => void
+}
+
+/** What is known of a camera since the agent started. */
+export interface IntakeStatus {
+  readonly connected: boolean
+  /** Of the newest channel. */
+  readonly path: ChannelPath | undefined
+  /** Wall time, as all of these. */
+  readonly connectedUs: number | undefined
+  readonly lastSeenUs: number | undefined
+  readonly lastFragment: { readonly log: string; readonly seq: number; readonly receivedUs: number } | undefined
+  readonly received: {
+    readonly fragments: number
+    readonly bytes: number
+    readonly duplicates: number
+    readonly conflicts: number
+    readonly gaps: number
+    readonly quarantined: number
+  }
+  /** As the camera said last, its rings among them. */
+  readonly camera: Omit<CameraStatus, 'type'> | undefined
+}
+
+interface OpenSession {
+  readonly session: StorageSession
+  readonly path: ChannelPath
+}
+
+interface CameraState {
+  readonly key: Uint8Array
+  /** Oldest first. */
+  readonly sessions: OpenSession[]
+  connectedUs: number | undefined
+  lastSeenUs: number | undefined
+  lastFragment: IntakeStatus['lastFragment']
+  readonly received: { -readonly [Name in keyof IntakeStatus['received']]: number }
+  status: IntakeStatus['camera']
+}
+
+export class Intake {
+  readonly #options: IntakeOptions
+  readonly #budget: CreditBudget
+  readonly #cameras = new Map<string, CameraState>()
+  readonly #closing = new Set<Promise<void>>()
+  #stopListening: (() => void) | undefined
+  /** Sessions whose disk alarm is on. */
+  readonly #alarmed = new Set<OpenSession>()
+  #alarm: HomewardError | undefined
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#budget = options.budget ?? new CreditBudget()
+  }
+
+  start(): void {
+    this.#stopListening ??= this.#options.link.onChannel((_, channel) => this.#open(channel))
+  }
+
+  /** Why nothing is acknowledged; undefined while all is well. */
+  get alarm(): { readonly code: string; readonly message: string; readonly hint?: string } | undefined {
+    if (this.#alarm === undefined) return undefined
+    const { code, message, hint } = this.#alarm
+    return { code, message, ...(hint === undefined ? {} : { hint }) }
+  }
+
+  /** Memory that records may take, by what the cameras were allowed to send. */
+  get committedBytes(): number {
+    return this.#budget.committedBytes
+  }
+
+  /** Also for a camera that never came. */
+  statusOf(camera: Uint8Array): IntakeStatus {
+    const state = this.#cameras.get(toHex(camera)) ?? newState(camera)
+    const { connectedUs, lastSeenUs, lastFragment, received, status } = state
+    const path = state.sessions.at(-1)?.path
+    return { connected: path !== undefined, path, connectedUs, lastSeenUs, lastFragment, received, camera: status }
+  }
+
+  /** Closes every channel and waits until what arrived is stored or has failed. Idempotent. */
+  async close(): Promise<void> {
+    this.#stopListening?.()
+    this.#stopListening = () => {}
+    for (const { sessions } of this.#cameras.values()) for (const { session } of [...sessions]) this.#close(session)
+    await Promise.all(this.#closing)
+  }
+
+  #open(channel: Channel): void {
+    const id = toHex(channel.remote)
+    const state = this.#cameras.get(id) ?? newState(channel.remote)
+    this.#cameras.set(id, state)
+    const entry: OpenSession = {
+      path: channel.path,
+      session: new StorageSession(
+        channel,
+        this.#ownerOf(state, () => entry),
+        this.#options.clock,
+      ),
+    }
+    state.sessions.push(entry)
+    state.connectedUs = this.#options.clock.wallUs()
+    entry.session.start()
+    for (const { session } of state.sessions.slice(0, -CHANNELS_PER_CAMERA)) this.#close(session)
+  }
+
+  #ended({ sessions }: CameraState, entry: OpenSession): void {
+    this.#alarmed.delete(entry)
+    const at = sessions.indexOf(entry)
+    if (at >= 0) sessions.splice(at, 1)
+    // What arrived is still being stored.
+    this.#close(entry.session)
+  }
+
+  #close(session: StorageSession): void {
+    const closing = session.close()
+    this.#closing.add(closing)
+    void closing.finally(() => this.#closing.delete(closing))
+  }
+
+  #ownerOf(state: CameraState, entry: () => OpenSession): StorageSessionOwner {
+    const { archive, opener, clock, name = 'storage', liveFirst = true, onMoment, onWarning } = this.#options
+    const uid = formatUid(state.key)
+    const { received } = state
+    return {
+      name,
+      liveFirst,
+      sink: sinkOf(archive, state.key),
+      opener,
+      budget: this.#budget,
+      hello: () => {},
+      moment: (moment, receivedUs) => {
+        state.lastSeenUs = clock.wallUs()
+        onMoment?.(state.key, moment, receivedUs)
+      },
+      status: ({ type: _, ...status }) => {
+        state.status = status
+      },
+      kept: ({ header, bytes, receivedUs, outcome }) => {
+        state.lastSeenUs = receivedUs
+        received.bytes += bytes
+        if (outcome === 'duplicate') received.duplicates += 1
+        else if (outcome === 'conflict') received.conflicts += 1
+        else if (header.kind === 'gap') received.gaps += 1
+        else {
+          received.fragments += 1
+          state.lastFragment = { log: header.log, seq: header.seq, receivedUs }
+        }
+        if (outcome !== 'duplicate') this.#written()
+      },
+      quarantined: (problem) => {
+        received.quarantined += 1
+        this.#written()
+        onWarning?.(uid, problem)
+      },
+      alarm: (problem) => {
+        if (problem === undefined) this.#alarmed.delete(entry())
+        else this.#alarmed.add(entry())
+        if (problem !== undefined) this.#setAlarm(problem)
+        else this.#written()
+      },
+      warn: (problem) => onWarning?.(uid, problem),
+      ended: () => this.#ended(state, entry()),
+    }
+  }
+
+  /** An alarm whose session is gone is over with the next record that is written. */
+  #written(): void {
+    if (this.#alarmed.size === 0) this.#setAlarm(undefined)
+  }
+
+  #setAlarm(problem: HomewardError | undefined): void {
+    if (this.#alarm?.code === problem?.code) return
+    this.#alarm = problem
+    this.#options.onAlarm?.(problem)
+  }
+}
+
+function newState(key: Uint8Array): CameraState {
+  return {
+    key,
+    sessions: [],
+    connectedUs: undefined,
+    lastSeenUs: undefined,
+    lastFragment: undefined,
+    received: { fragments: 0, bytes: 0, duplicates: 0, conflicts: 0, gaps: 0, quarantined: 0 },
+    status: undefined,
+  }
+}
+
+/** One camera's part of the archive. */
+function sinkOf(archive: IntakeArchive, camera: Uint8Array): RecordSink {
+  return {
+    store: async (header, payload, receivedUs) => archive.store(camera, header, splitPayload(payload), receivedUs),
+    gap: (header, gap) => archive.gap(camera, header, gap.reason, gap.note),
+    lost: async (loss) => {
+      const settled = archive.durable(camera, loss.log, loss.first, loss.last)
+      for (const [first, last] of missingFrom(settled, loss.first, loss.last)) {
+        await archive.gap(camera, lossHeader(camera, { ...loss, first, last }), loss.reason)
+      }
+    },
+    quarantine: (record: Uint8Array, why: HomewardError, name: RecordName | undefined) =>
+      archive.quarantine(camera, record, `${why.code}: ${why.message}`, name),
+    durable: (log, first, last) => archive.durable(camera, log, first, last),
+  }
+}
+
+/** What little is known of numbers that the card lost: neither when they were captured nor in which boot. */
+function lossHeader(camera: Uint8Array, { log, first, last }: Loss): RecordHeader {
+  return {
+    kind: 'gap',
+    seq: first,
+    span: last - first + 1,
+    run: 0,
+    boot: '0000000000000000',
+    monoUs: 0,
+    wallUs: 0,
+    clock: 'none',
+    durationUs: 0,
+    keyFrame: false,
+    runStart: false,
+    camera,
+    log,
+    recipient: new Uint8Array(32),
+    wrappedKey: new Uint8Array(80),
+    signature: new Uint8Array(64),
+    nonce: new Uint8Array(24),
+    payloadBytes: 0,
+  }
+}
