@@ -24,8 +24,12 @@ export interface StoredFrame {
   readonly frame: number
 }
 
+/** What tests read of `storage verify`. */
 export interface VerifyAnswer {
-  readonly ok: boolean
+  readonly damaged: readonly unknown[]
+  readonly missing: readonly unknown[]
+  readonly unindexed: readonly unknown[]
+  readonly gaps: readonly { readonly reason: string; readonly first: number; readonly last: number }[]
 }
 
 export class TestHome {
@@ -34,6 +38,7 @@ export class TestHome {
   #serverPort = 0
   #storagePort = 0
   readonly #programs = new Map<string, Program>()
+  #kept = false
 
   private constructor(folder: string) {
     this.folder = folder
@@ -137,11 +142,16 @@ export class TestHome {
     return found
   }
 
+  /** The folder stays, for a person to look at. */
+  keep(): void {
+    this.#kept = true
+  }
+
   /** Ends everything at once and removes the folder. */
   async close(): Promise<void> {
     for (const program of this.#programs.values()) program.signal('SIGKILL')
     await Promise.all([...this.#programs.values()].map((program) => program.exited))
-    await rm(this.folder, { recursive: true, force: true })
+    if (!this.#kept) await rm(this.folder, { recursive: true, force: true })
   }
 
   #launch(name: string, args: readonly string[]): Program {

@@ -64,7 +64,6 @@ export async function startStorage(options: StorageDeviceOptions = {}): Promise<
   const port = new UdxPort({ host: '127.0.0.1', port: options.port ?? 0 })
   const link = new StorageLink({
     ...{ identity, port, peers, desk, cameras, tokens, clock, random: realRandom, loopback: true },
-    ...(server === undefined ? {} : { server }),
   })
   const channels: Channel[] = []
   const waiting: (() => void)[] = []
@@ -73,6 +72,7 @@ export async function startStorage(options: StorageDeviceOptions = {}): Promise<
     for (const resume of waiting.splice(0)) resume()
   })
   link.start()
+  if (server !== undefined) link.useServer(server)
   const nextChannel = async (index = channels.length) => {
     for (;;) {
       const channel = channels[index]

@@ -35,8 +35,6 @@ export interface StorageLinkOptions {
   readonly tokens: TokenStore
   readonly clock: Clock
   readonly random: Random
-  /** The P2P server to register at; without one the device is met at known addresses only. */
-  readonly server?: ServerAddresses
   readonly interfaces?: () => Interfaces
   /** Also announces loopback addresses: for several devices on one machine. */
   readonly loopback?: boolean
@@ -70,7 +68,7 @@ export class StorageLink {
 
   start(): void {
     if (this.#stops.length > 0 || this.#closing !== undefined) return
-    const { port, cameras, tokens, clock, server } = this.#options
+    const { port, cameras, tokens, clock } = this.#options
     this.#enrolled = new Set(cameras.enrolled().map(({ key }) => toHex(key)))
     this.#stops.push(
       port.listen(PAIR_KIND, (datagram, from) => this.#receive(datagram, from)),
@@ -79,7 +77,31 @@ export class StorageLink {
       watchInterfaces(this.#interfaces, clock, () => this.#registration?.refresh()),
     )
     this.#signals = new SignalPort(port)
-    if (server !== undefined) this.useServer(server)
+  }
+
+  /** Signalling over the link's port; throws INTERNAL before `start`. */
+  get signals(): SignalPort {
+    if (this.#signals === undefined) throw new HomewardError('INTERNAL', 'the link has not been started')
+    return this.#signals
+  }
+
+  /**
+   * Registers at this P2P server from now on; at most once, after `start`. Without a server the device is met at known
+   * addresses only.
+   */
+  useServer(server: ServerAddresses): void {
+    if (this.#registration !== undefined || this.#closing !== undefined) return
+    const { identity, port, clock, random, loopback = false } = this.#options
+    this.#registration = new Registration({
+      identity,
+      signals: this.signals,
+      server,
+      tags: () => this.#tags(),
+      candidates: () => localCandidates(this.#interfaces(), port.local, { loopback }),
+      clock,
+      random,
+    })
+    this.#registration.start()
   }
 
   /** Called with each new channel; a camera's new one has replaced its old one. Returns the way to stop. */
@@ -120,26 +142,11 @@ export class StorageLink {
 
   readonly #interfaces = (): Interfaces => (this.#options.interfaces ?? networkInterfaces)()
 
-  /** Signalling over the link's port; throws INTERNAL before `start`. */
-  get signals(): SignalPort {
-    if (this.#signals === undefined) throw new HomewardError('INTERNAL', 'the link has not been started')
-    return this.#signals
-  }
-
-  /** Registers at this P2P server from now on; at most once, for a device that had to learn its key first. */
-  useServer(server: ServerAddresses): void {
-    if (this.#registration !== undefined || this.#closing !== undefined) return
-    const { identity, port, peers, tokens, clock, random, loopback = false } = this.#options
-    this.#registration = new Registration({
-      identity,
-      signals: this.signals,
-      server,
-      tags: () => [...[...peers.values()].map(({ keys }) => keys), ...tokens.liveKeys()].map((keys) => keys.lookupTag),
-      candidates: () => localCandidates(this.#interfaces(), port.local, { loopback }),
-      clock,
-      random,
-    })
-    this.#registration.start()
+  /** Of every enrolled camera and every setup code that may still be used. */
+  #tags(): Uint8Array[] {
+    const { peers, tokens } = this.#options
+    const enrolled = [...peers.values()].filter(({ remote }) => this.#enrolled.has(toHex(remote)))
+    return [...enrolled.map(({ keys }) => keys), ...tokens.liveKeys()].map((keys) => keys.lookupTag)
   }
 
   #receive(datagram: Uint8Array, from: Address): void {
@@ -172,7 +179,10 @@ export class StorageLink {
     const { desk, port, onError } = this.#options
     try {
       const answer = await desk.receive(datagram)
-      if (answer !== undefined && this.#closing === undefined) port.send(answer, from)
+      if (answer === undefined || this.#closing !== undefined) return
+      port.send(answer, from)
+      // Only now is the camera among the peers, whose tags are registered.
+      this.#registration?.refresh()
     } catch (error) {
       onError?.(error)
     }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../wire/errors.ts'
 import type { Disk, DiskEntry, DiskFile, DiskSpace } from './disk.ts'
@@ -38,7 +38,12 @@ export class RealDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    await unlink(path)
+    try {
+      await unlink(path)
+    } catch (error) {
+      if (systemCode(error) !== 'EISDIR') throw error
+      await rmdir(path)
+    }
   }
 
   async syncDir(path: string): Promise<void> {

@@ -14,7 +14,9 @@ export interface Disk {
   list(path: string): Promise<DiskEntry[]>
   /** Undefined when nothing is there. */
   stat(path: string): Promise<DiskEntry | undefined>
+  /** Replaces a file at `to`. Durable after `syncDir` of the folder of `to`, and of the other one when it is another. */
   rename(from: string, to: string): Promise<void>
+  /** A file, or an empty folder (ENOTEMPTY otherwise). */
   remove(path: string): Promise<void>
   /** Makes the folder's entries durable: fsync of the directory. */
   syncDir(path: string): Promise<void>

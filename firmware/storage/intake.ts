@@ -46,6 +46,8 @@ export interface IntakeOptions {
 /** What is known of a camera since the agent started. */
 export interface IntakeStatus {
   readonly connected: boolean
+  /** What the camera calls itself. */
+  readonly ownName: string | undefined
   /** Of the newest channel. */
   readonly path: ChannelPath | undefined
   /** Wall time, as all of these. */
@@ -73,6 +75,7 @@ interface CameraState {
   readonly key: Uint8Array
   /** Oldest first. */
   readonly sessions: OpenSession[]
+  ownName: string | undefined
   connectedUs: number | undefined
   lastSeenUs: number | undefined
   lastFragment: IntakeStatus['lastFragment']
@@ -114,9 +117,10 @@ export class Intake {
   /** Also for a camera that never came. */
   statusOf(camera: Uint8Array): IntakeStatus {
     const state = this.#cameras.get(toHex(camera)) ?? newState(camera)
-    const { connectedUs, lastSeenUs, lastFragment, received, status } = state
+    const { ownName, connectedUs, lastSeenUs, lastFragment, received, status } = state
     const path = state.sessions.at(-1)?.path
-    return { connected: path !== undefined, path, connectedUs, lastSeenUs, lastFragment, received, camera: status }
+    const connected = path !== undefined
+    return { connected, ownName, path, connectedUs, lastSeenUs, lastFragment, received, camera: status }
   }
 
   /** Closes every channel and waits until what arrived is stored or has failed. Idempotent. */
@@ -169,7 +173,9 @@ export class Intake {
       sink: sinkOf(archive, state.key),
       opener,
       budget: this.#budget,
-      hello: () => {},
+      hello: (ownName) => {
+        state.ownName = ownName
+      },
       moment: (moment, receivedUs) => {
         state.lastSeenUs = clock.wallUs()
         onMoment?.(state.key, moment, receivedUs)
@@ -221,6 +227,7 @@ function newState(key: Uint8Array): CameraState {
   return {
     key,
     sessions: [],
+    ownName: undefined,
     connectedUs: undefined,
     lastSeenUs: undefined,
     lastFragment: undefined,

@@ -20,12 +20,15 @@ const ranges = fc
   .array(fc.tuple(fc.nat(1e6), fc.nat(100)))
   .map((list) => list.reduce((all: Range[], [first, more]) => addRange(all, first, first + more), []))
 const logs = fc.array(
-  fc.record({
-    log: fc.stringMatching(/^[0-9a-f]{16}$/),
-    recipient: fc.constant(recipient),
-    end: fc.maxSafeNat(),
-    acked: ranges,
-  }),
+  fc.record(
+    {
+      log: fc.stringMatching(/^[0-9a-f]{16}$/),
+      recipient: fc.constant(recipient),
+      end: fc.maxSafeNat(),
+      acked: ranges,
+    },
+    { noNullPrototype: true },
+  ),
 )
 const slabs = fc
   .uniqueArray(fc.tuple(fc.nat(500), fc.integer({ min: 1, max: 0xffffffff })), { selector: ([number]) => number })

@@ -32,7 +32,7 @@ export interface CardRingParts extends Omit<CardWriterParts, 'onKept'> {
   readonly maxWaitingBytes: number
   readonly markIntervalMs: number
   readonly continuation: Continuation | undefined
-  /** Slabs whose files have not the right size. */
+  /** Slabs whose files are shorter than they must be. */
   readonly cutShort: readonly number[]
   /** Makes the ring this camera's. */
   claim(): Promise<void>
@@ -171,7 +171,8 @@ export class CardRing implements Ring {
   async #entriesOf(number: number): Promise<readonly Entry[]> {
     const epoch = this.#inventory.slab(number)?.epoch ?? 0
     if (this.#scanned?.number !== number || this.#scanned.epoch !== epoch) {
-      const { records, reserve } = await scanSlab(this.#store.reader(number), { epoch, complete: () => true })
+      const scan = scanSlab(this.#store.reader(number), { epoch, complete: () => true })
+      const { records, reserve } = await scan.catch((error: unknown) => Promise.reject(toFailure(error)))
       this.#scanned = { number, epoch, entries: [...records, ...reserve].map((found) => entryOf(number, found)) }
     }
     return this.#scanned.entries
@@ -197,6 +198,7 @@ export class CardRing implements Ring {
     try {
       return await this.#store.read(entry, epoch)
     } catch (error) {
+      if (this.#inventory.slab(entry.slab)?.epoch !== epoch) return undefined
       // One bad place on the card, or the whole card? A card that still takes a write is not gone.
       if (systemCode(error) === 'EIO' && (await this.#takesWrites())) return undefined
       const failure = toFailure(error)

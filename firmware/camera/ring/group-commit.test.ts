@@ -36,7 +36,7 @@ test('jobs run in order; those that come during a sync share the next one', asyn
   await new Promise((resolve) => setImmediate(resolve))
   gates[1]?.open()
   await Promise.all(others)
-  assert.equal(log, ['a', 'sync 0', 'a done', 'b', 'c', 'sync 1', 'b done', 'c done'])
+  assert.equal(log, ['a', 'sync 0', 'b', 'a done', 'c', 'sync 1', 'b done', 'c done'])
   assert.is(commits.waitingBytes, 0)
 })
 
@@ -62,7 +62,12 @@ test('after an error everything is rejected, what was written but not synced too
     for (const result of await Promise.allSettled(jobs)) {
       assert.is(result.status === 'rejected' && isHomewardError(result.reason, 'RING_FAILED'), true, broken)
     }
-    await commits.add(1, async () => 5).then(assert.unreachable, () => {})
+    await commits
+      .add(1, async () => 5)
+      .then(
+        () => assert.unreachable(),
+        () => {},
+      )
     await commits.idle()
     assert.ok(commits.failure)
   }

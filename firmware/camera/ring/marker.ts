@@ -51,15 +51,17 @@ export async function initRing(disk: Disk, dir: string, options: InitRingOptions
       hint: 'Use it as it is. To throw its footage away, delete the files in it first.',
     })
   }
-  const left = (await disk.list(dir)).find((entry) => slabNumber(entry.name) !== undefined)
+  const slabs = (await disk.list(dir)).filter((entry) => slabNumber(entry.name) !== undefined)
+  // One that was cut short says nothing about their size.
+  const found = Math.max(0, ...slabs.map((entry) => entry.bytes))
   const marker: Marker = {
     version: VERSION,
     ring: toHex(random.bytes(8)),
-    slabBytes: left?.bytes || slabBytes,
+    slabBytes: found || slabBytes,
     ...(capacityBytes !== undefined && { capacityBytes }),
   }
   // The slots stand before the first record does: from then on a missing mark is damage.
-  if (left === undefined) await writeAtomic(disk, join(dir, ACKS_FILE), blankSlots())
+  if (slabs.length === 0) await writeAtomic(disk, join(dir, ACKS_FILE), blankSlots())
   await writeMarker(disk, dir, marker)
   return marker
 }

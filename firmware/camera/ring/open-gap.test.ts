@@ -22,7 +22,7 @@ test('a growing gap is worth a write at 1, 2, 4, 8, … fragments', () => {
     if (at > 0) gap.extend(missed(100 + at))
     if (!gap.due) continue
     gap.written()
-    written.push(gap.span)
+    written.push(gap.record().meta.span)
   }
   assert.equal(written, [1, 2, 4, 8, 16, 32])
   assert.is(gap.unwritten, true)
@@ -46,7 +46,8 @@ test('gaps join, under the reason of the first or a new one', () => {
   const gap = new OpenGap('encoder-down', missed(3, 2))
   const full = gap.because('ring-full')
   full.absorb(new OpenGap('too-slow', missed(5, 4)))
-  assert.equal([gap.span, full.reason, full.seq, full.span], [2, 'ring-full', 3, 6])
+  const { seq, span } = full.record().meta
+  assert.equal([gap.record().meta.span, full.reason, seq, span], [2, 'ring-full', 3, 6])
 })
 
 test('states of a gap take two blocks by turns, so that the one before is never written over', () => {

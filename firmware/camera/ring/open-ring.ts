@@ -31,7 +31,10 @@ export interface RingOptions {
   readonly recentBytes?: number
   /** Fragments waiting for a slow card; what comes beyond is a gap. */
   readonly maxWaitingBytes?: number
-  /** The ACK mark is at most this old; an older one only causes footage to be sent again. */
+  /**
+   * The ACK mark is at most this old. An old one only causes questions to the storage device, or footage to be sent again;
+   * small writes to one place, often, are what wears a card out.
+   */
   readonly markIntervalMs?: number
   /** A call that the card does not answer for so long is a failure. Cards stall for a second now and then. */
   readonly stallMs?: number
@@ -75,7 +78,7 @@ async function load(options: RingOptions, marker: Marker, release: () => Promise
     throw new HomewardError('INTERNAL', `log ${sealer.log} is on the card already; every opening needs one of its own`)
   }
   const keepFreeBytes = options.keepFreeBytes ?? 16 * MIB
-  const cutShort = files.filter(({ bytes }) => bytes !== marker.slabBytes)
+  const cutShort = files.filter(({ bytes }) => bytes < marker.slabBytes)
   const whole = () => wholeCard(store, files.length, keepFreeBytes)
   return new CardRing({
     store,
@@ -89,7 +92,7 @@ async function load(options: RingOptions, marker: Marker, release: () => Promise
     keepFreeBytes,
     recentBytes: options.recentBytes ?? 16 * MIB,
     maxWaitingBytes: options.maxWaitingBytes ?? 32 * MIB,
-    markIntervalMs: options.markIntervalMs ?? 10_000,
+    markIntervalMs: options.markIntervalMs ?? 300_000,
     continuation: current,
     cutShort: cutShort.map(({ number }) => number),
     claim: async () => {

@@ -9,9 +9,8 @@ import {
 } from './card-record.ts'
 import { RESERVE_BYTES } from './slabs.ts'
 
-/** Reads of this size step over damage; blocks of the second size are given up one by one where the card cannot read. */
-const WINDOW_BYTES = 1024 * 1024
-const RETRY_BYTES = 64 * 1024
+/** Reads of the first size step over damage; where the card cannot read, ever smaller ones find what it still can. */
+const WINDOW_BYTES = [1024 * 1024, 64 * 1024, BLOCK_BYTES]
 
 export interface SlabReader {
   readonly bytes: number
@@ -85,33 +84,31 @@ export async function headerAt(reader: SlabReader, at: number, end: number): Pro
 
 /** The next record at `from` or behind it whose epoch is at least `epoch`. */
 async function search(reader: SlabReader, from: number, end: number, epoch: number): Promise<Found | undefined> {
-  for (let at = from; at < end; at += WINDOW_BYTES) {
-    for (const { offset, bytes } of await window(reader, at, Math.min(WINDOW_BYTES, end - at))) {
-      for (let block = 0; block < bytes.byteLength; block += BLOCK_BYTES) {
-        const found = fitting(decodeCardHeader(bytes.subarray(block)), offset + block, end)
-        if (found === undefined || found.epoch < epoch) continue
-        // Decoded once more from a copy, which does not hold on to the whole window.
-        return fitting(decodeCardHeader(bytes.slice(block, block + CARD_HEADER_BYTES)), offset + block, end)
-      }
+  for await (const { offset, bytes } of windows(reader, from, end)) {
+    for (let block = 0; block < bytes.byteLength; block += BLOCK_BYTES) {
+      const found = fitting(decodeCardHeader(bytes.subarray(block)), offset + block, end)
+      if (found === undefined || found.epoch < epoch) continue
+      // Decoded once more from a copy, which does not hold on to the whole window.
+      return fitting(decodeCardHeader(bytes.slice(block, block + CARD_HEADER_BYTES)), offset + block, end)
     }
   }
   return undefined
 }
 
-/** One read where the card can; smaller ones, without those that fail, where it cannot. */
-async function window(
+async function* windows(
   reader: SlabReader,
-  at: number,
-  length: number,
-): Promise<{ offset: number; bytes: Uint8Array }[]> {
-  const whole = await reader.read(at, length)
-  if (whole !== undefined) return [{ offset: at, bytes: whole }]
-  const pieces: { offset: number; bytes: Uint8Array }[] = []
-  for (let offset = at; offset < at + length; offset += RETRY_BYTES) {
-    const bytes = await reader.read(offset, Math.min(RETRY_BYTES, at + length - offset))
-    if (bytes !== undefined) pieces.push({ offset, bytes })
+  from: number,
+  end: number,
+  level = 0,
+): AsyncGenerator<{ readonly offset: number; readonly bytes: Uint8Array }> {
+  const most = WINDOW_BYTES[level]
+  if (most === undefined) return
+  for (let offset = from; offset < end; offset += most) {
+    const length = Math.min(most, end - offset)
+    const bytes = await reader.read(offset, length)
+    if (bytes !== undefined) yield { offset, bytes }
+    else yield* windows(reader, offset, offset + length, level + 1)
   }
-  return pieces
 }
 
 async function scanReserve(reader: SlabReader, start: number): Promise<Found[]> {

@@ -59,7 +59,7 @@ export class SlabStore {
     await this.#patience.for(this.#disk.syncDir(this.dir))
   }
 
-  /** For a file of another size: one whose creation was cut short, or that a repair of the file system cut off. */
+  /** For a file that is too short: its creation was cut off, or a repair of the file system took its end. */
   async repair(number: number): Promise<void> {
     await this.#resize(number)
   }

@@ -200,8 +200,10 @@ export class Keeper {
   }
 
   #track(work: Promise<void>): void {
-    this.#busy.add(work)
-    void work.finally(() => this.#busy.delete(work))
+    const done = work
+      .catch((cause: unknown) => this.#owner.warn(new HomewardError('INTERNAL', String(cause), { cause })))
+      .finally(() => this.#busy.delete(done))
+    this.#busy.add(done)
   }
 }
 

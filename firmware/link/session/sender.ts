@@ -114,8 +114,10 @@ export class Sender {
   pump(): void {
     if (this.#closed || this.#pumping) return
     this.#pumping = true
-    do this.#readAhead()
-    while (this.#sendPiece())
+    this.#readAhead()
+    for (let sent = this.#sendPiece(); sent !== 'nothing'; sent = this.#sendPiece()) {
+      if (sent === 'last piece') this.#readAhead()
+    }
     this.#pumping = false
   }
 
@@ -124,18 +126,17 @@ export class Sender {
     if (flight.granted) this.#window.endGrant()
   }
 
-  /** False when nothing can be sent now. */
-  #sendPiece(): boolean {
-    if (this.#blocked) return false
+  /** Sends what is next, if there is anything and the channel takes it. */
+  #sendPiece(): 'nothing' | 'piece' | 'last piece' {
+    if (this.#blocked) return 'nothing'
     const heads = { live: this.#flights.head('live'), backlog: this.#flights.head('backlog') }
     const lane = pickPiece({ heads, last: this.#last, startsAllowed: this.#startsAllowed })
-    if (lane === undefined) return false
-    if (heads[lane]?.started === false) this.#startsAllowed--
-    const piece = this.#flights.cut(lane)
-    if (piece === undefined) return false
+    const piece = lane === undefined ? undefined : this.#flights.cut(lane)
+    if (lane === undefined || piece === undefined) return 'nothing'
+    if (piece.offset === 0) this.#startsAllowed--
     this.#last = lane
     this.#blocked = !this.#channel.send(encodePiece(piece))
-    return true
+    return piece.offset + piece.bytes.byteLength === piece.total ? 'last piece' : 'piece'
   }
 
   #readAhead(): void {
