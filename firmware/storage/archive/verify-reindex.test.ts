@@ -150,7 +150,7 @@ test('a file that was never closed is cut behind its last sound fragment when th
   const home = new FakeIndexHome()
   const report = await reindexArchive(settings({ ...rig, disk }, home))
   assert.is(report.fragments, 5)
-  assert.is(report.problems.length, 1)
+  assert.equal([...new Set(report.problems.map((problem) => problem.path))], [path])
   const again = await makeRig({ disk, home })
   const found = await again.archive.verify({ deep: true })
   assert.equal([found.fragments, found.damaged, found.missing, found.unindexed], [5, [], [], []])
