@@ -22,7 +22,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const PURE = ['wire', 'media']
 const PURE_MAY_USE = ['node:crypto', 'node:buffer', 'node:zlib']
 
-const TEST_ONLY = /\.test\.ts$/
+/** As tsconfig.build.json leaves them out. */
+const TEST_ONLY = /(\.test|-fake|-fixture)\.ts$|\/(test-home|sample-streams|udp-forwarder|receive-run)\.ts$/
 
 interface Import {
   readonly file: string

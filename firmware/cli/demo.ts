@@ -13,6 +13,8 @@ const STATUS_EVERY_MS = 500
 /** How long the end waits for what the cameras still hold; what then remains is on their rings. */
 const DRAIN_WITHIN_MS = 5_000
 const MAX_CAMERAS = 16
+/** Of each camera: some minutes, and no surprise for the disk of whoever tries it. */
+const RING_BYTES = 256 * 1024 * 1024
 
 interface DemoFlags {
   readonly source?: string
@@ -120,7 +122,7 @@ class Demo {
   async #startCamera(storage: Program, number: number): Promise<void> {
     const name = this.#cameraCount === 1 ? 'Camera' : `Camera ${number}`
     const ring = join(this.#dir, `card-${number}`)
-    await initRing(new RealDisk(), ring)
+    await initRing(new RealDisk(), ring, { capacityBytes: RING_BYTES })
     const camera = this.#launch(`camera-${number}`, [
       ...['camera', 'run', '--source', this.#source, '--ring', ring, '--listen', '127.0.0.1:0'],
     ])

@@ -18,6 +18,12 @@ export interface ProgramExit {
   readonly signal: NodeJS.Signals | null
 }
 
+export interface ProgramRuntime {
+  /** The program's first module. */
+  readonly main?: string
+  readonly nodeFlags?: readonly string[]
+}
+
 export class Program {
   readonly name: string
   readonly state: string
@@ -26,14 +32,23 @@ export class Program {
   readonly #child: ChildProcess
   #hasExited = false
 
-  /** Starts `homeward ARGS… --state STATE`; what it prints goes to the end of the file `log`. */
-  constructor(name: string, args: readonly string[], state: string, log: string) {
+  /**
+   * Starts `homeward ARGS… --state STATE`; what it prints goes to the end of the file `log`. By default Node's own flags (a
+   * loader, memory limits) apply to the child as well.
+   */
+  constructor(
+    name: string,
+    args: readonly string[],
+    state: string,
+    log: string,
+    { main = MAIN, nodeFlags = process.execArgv }: ProgramRuntime = {},
+  ) {
     this.name = name
     this.state = state
     this.log = log
     const output = openSync(log, 'a')
-    // Node's own flags (a loader, memory limits) apply to the children as well. A group of its own: Ctrl-C is for us.
-    this.#child = spawn(process.execPath, [...process.execArgv, MAIN, ...args, '--state', state], {
+    // A group of its own: Ctrl-C is for us.
+    this.#child = spawn(process.execPath, [...nodeFlags, main, ...args, '--state', state], {
       stdio: ['ignore', output, output],
       detached: true,
     })

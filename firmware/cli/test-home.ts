@@ -2,11 +2,17 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { readFrameNumbers } from '../camera/encoder/frame-numbers.ts'
 import { initRing } from '../camera/ring/marker.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { Program } from './program.ts'
+
+/** What is shipped is what is tested: the built program. `make test` builds it first. */
+const BUILT = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+const RING_BYTES = 256 * 1024 * 1024
 
 /** What tests read of `camera status`. */
 export interface CameraStatus {
@@ -80,7 +86,7 @@ export class TestHome {
   /** Starts a camera that films `source`; `ready` in the answer waits until it can be asked. */
   async startCamera(name: string, source: string, flags: readonly string[] = []): Promise<Program> {
     const ring = this.ring(name)
-    await initRing(new RealDisk(), ring).catch(() => undefined)
+    await initRing(new RealDisk(), ring, { capacityBytes: RING_BYTES }).catch(() => undefined)
     const program = this.#launch(name, [
       ...['camera', 'run', '--source', source, '--ring', ring, '--listen', '127.0.0.1:0', ...flags],
     ])
@@ -155,7 +161,8 @@ export class TestHome {
   }
 
   #launch(name: string, args: readonly string[]): Program {
-    const program = new Program(name, args, join(this.folder, name), join(this.folder, `${name}.log`))
+    const log = join(this.folder, `${name}.log`)
+    const program = new Program(name, args, join(this.folder, name), log, { main: BUILT, nodeFlags: [] })
     this.#programs.set(name, program)
     return program
   }

@@ -1,10 +1,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../platform/clock-fake.ts'
-import type { Channel, ChannelCloseReason } from './channel.ts'
+import type { Channel } from './channel.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { createIdentity } from './identity.ts'
-import { startCamera, startStorage } from './link-devices.ts'
+import { ended, startCamera, startStorage } from './link-devices.ts'
 import { Peer } from './peer.ts'
 import { FreshnessSource } from './replay.ts'
 import { UdpForwarder } from './udp-forwarder.ts'
@@ -15,10 +15,6 @@ const bytes = (message: string) => new Uint8Array(Buffer.from(message))
 
 function nextMessage(channel: Channel): Promise<string> {
   return new Promise((resolve) => channel.onMessage((message) => resolve(text(message))))
-}
-
-function ended(channel: Channel): Promise<ChannelCloseReason> {
-  return new Promise((resolve) => channel.onClose(resolve))
 }
 
 async function pause(ms: number): Promise<void> {
@@ -147,6 +143,30 @@ test('another key at the same address is not taken for the storage device', asyn
   assert.is(impostor.channels.length, 0)
   await camera.close()
   await impostor.close()
+})
+
+test('the answer to another attempt’s probe is not taken', async () => {
+  const [camera, storage] = [createIdentity(), createIdentity()]
+  const port = new UdxPort({ host: '127.0.0.1' })
+  const peer = new Peer(storage, camera.publicKey, new FreshnessSource(1))
+  let opens = 0
+  let isStale = true
+  port.listen(PAIR_KIND, (datagram, from) => {
+    const message = peer.open(datagram)
+    if (message?.type === 'open') opens += 1
+    if (message?.type !== 'probe') return
+    const tx = isStale ? '00'.repeat(8) : message.tx
+    port.send(peer.seal({ ...message, type: 'probe-answer', tx, observed: from }), from)
+  })
+  const device = startCamera({ identity: camera, storage: storage.publicKey, addresses: [port.local] })
+  await pause(150)
+  assert.is(device.link.status().state, 'walking')
+  isStale = false
+  await device.until(({ state }) => state === 'opening')
+  await pause(20)
+  assert.ok(opens > 0)
+  await device.close()
+  await port.close()
 })
 
 test('a setup token enrols the camera, then it connects', async () => {

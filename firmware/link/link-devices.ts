@@ -8,7 +8,7 @@ import { realRandom } from '../platform/random.ts'
 import type { Address } from './address.ts'
 import { CameraLink, type CameraLinkOptions } from './camera-link.ts'
 import { CameraList } from './cameras.ts'
-import type { Channel } from './channel.ts'
+import type { Channel, ChannelCloseReason } from './channel.ts'
 import { EnrolmentDesk } from './enrolment-desk.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import type { LinkStatus } from './link-status.ts'
@@ -46,6 +46,40 @@ export interface StorageDeviceOptions {
   readonly enrolled?: readonly Identity[]
 }
 
+/** Longer than anything here takes: a test that waits in vain says so instead of hanging. */
+const PATIENCE_MS = 10_000
+
+/** Channels as they come, and a way to wait for one. */
+function collect(): { channels: Channel[]; add(channel: Channel): void; next(index?: number): Promise<Channel> } {
+  const channels: Channel[] = []
+  const next = async (index = channels.length) => {
+    await waitFor(() => channels.length > index, `channel ${index}`)
+    const channel = channels[index]
+    if (channel === undefined) throw new Error(`there is no channel ${index}`)
+    return channel
+  }
+  return { channels, add: (channel) => channels.push(channel), next }
+}
+
+/** Rejects after PATIENCE_MS. */
+export async function waitFor(isSo: () => boolean, what: string): Promise<void> {
+  const untilMs = performance.now() + PATIENCE_MS
+  while (!isSo()) {
+    if (performance.now() > untilMs) throw new Error(`waited in vain for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
+/** Why the channel ended. */
+export async function ended(channel: Channel): Promise<ChannelCloseReason> {
+  let reason: ChannelCloseReason | undefined
+  channel.onClose((why) => {
+    reason = why
+  })
+  await waitFor(() => reason !== undefined, 'the end of a channel')
+  return reason ?? 'closed'
+}
+
 export async function startStorage(options: StorageDeviceOptions = {}): Promise<StorageDevice> {
   const { identity = createIdentity(), clock = new RealClock(), boot = 1, enrolled = [], server } = options
   const stateDir = await mkdtemp(join(tmpdir(), 'homeward-'))
@@ -65,21 +99,10 @@ export async function startStorage(options: StorageDeviceOptions = {}): Promise<
   const link = new StorageLink({
     ...{ identity, port, peers, desk, cameras, tokens, clock, random: realRandom, loopback: true },
   })
-  const channels: Channel[] = []
-  const waiting: (() => void)[] = []
-  link.onChannel((_, channel) => {
-    channels.push(channel)
-    for (const resume of waiting.splice(0)) resume()
-  })
+  const { channels, add, next: nextChannel } = collect()
+  link.onChannel((_, channel) => add(channel))
   link.start()
   if (server !== undefined) link.useServer(server)
-  const nextChannel = async (index = channels.length) => {
-    for (;;) {
-      const channel = channels[index]
-      if (channel !== undefined) return channel
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    }
-  }
   const close = async () => {
     await link.close()
     await port.close()
@@ -114,9 +137,8 @@ export interface CameraDeviceOptions extends Partial<Pick<CameraLinkOptions, 'se
 export function startCamera(options: CameraDeviceOptions): CameraDevice {
   const { identity = createIdentity(), clock = new RealClock(), boot = 1, addresses = [], storage, token } = options
   const port = new UdxPort({ host: '127.0.0.1' })
-  const channels: Channel[] = []
+  const { channels, add, next: nextChannel } = collect()
   const kept: CameraDevice['kept'] = { addresses: [], enrolledAs: undefined, enrolled: false }
-  const waiting: (() => void)[] = []
   const link = new CameraLink({
     ...{ identity, port, clock, random: realRandom, source: new FreshnessSource(boot) },
     pairing: { storage, wantedName: 'Front door', addresses, ...(token === undefined ? {} : { token }) },
@@ -125,24 +147,11 @@ export function startCamera(options: CameraDeviceOptions): CameraDevice {
     ...(options.server === undefined ? {} : { server: options.server }),
     ...(options.interfaces === undefined ? {} : { interfaces: options.interfaces }),
   })
-  link.onChannel((channel) => {
-    channels.push(channel)
-    for (const resume of waiting.splice(0)) resume()
-  })
+  link.onChannel(add)
   link.start()
-  const nextChannel = async (index = channels.length) => {
-    for (;;) {
-      const channel = channels[index]
-      if (channel !== undefined) return channel
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    }
-  }
   const until = async (wanted: (status: LinkStatus) => boolean) => {
-    for (;;) {
-      const status = link.status()
-      if (wanted(status)) return status
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    await waitFor(() => wanted(link.status()), `another status than ${JSON.stringify(link.status())}`)
+    return link.status()
   }
   const close = async () => {
     await link.close()

@@ -10,11 +10,9 @@ import { FakeSource } from '../link/session/source-fake.ts'
 import { encodeGap } from '../wire/gap.ts'
 import { addRange, containsRange, type Range } from '../wire/ranges.ts'
 import { joinPayload, type RecordMeta } from '../wire/record.ts'
-import type { CameraMoment } from '../wire/session.ts'
+import { type CameraMoment, decodeStorageFrame, encodeControl, type StorageMessage } from '../wire/session.ts'
 import { BOOT, filesBelow, footage, INIT, makeRig, mediaAt, type Rig, T0 } from './archive/archive-fixture.ts'
 import { Intake } from './intake.ts'
-
-const OLD = 'aaaaaaaaaaaaaaaa'
 
 /** An archive on a fake disk, its intake, and cameras with real keys and seals. */
 class Home {
@@ -218,20 +216,20 @@ test('numbers that the card lost are entered, except where the archive has the f
   const home = await Home.open()
   const camera = new SealedCamera(home)
   const { publicKey } = camera.identity
-  const { ring } = camera
+  const { log } = camera.ring
   for (let at = 0; at < 3; at++) camera.record()
   camera.connect()
   await home.settle(camera)
-  // The card comes back damaged, and without its mark of what is safe.
-  const card = new FakeSource({ camera: publicKey, recipient: home.storage.publicKey, log: OLD })
-  const lost = { log: ring.log, seq: 0, span: 8, kind: 'gap', bytes: 0 } as const
-  card.putRecord(ring.record(ring.log, 0))
-  card.damageRecord(lost)
-  const owned = Object.assign(camera, { ring: card })
-  owned.connect()
-  await home.settle(owned)
-  assert.is(card.waiting(), 0)
-  assert.equal(home.rig.archive.durable(publicKey, ring.log, 0, 99), [[0, 7]])
+  // Another card's word for it, and a camera that does not ask first.
+  const [end, storageEnd] = FakeChannel.pair({ clock: home.rig.clock, keys: [publicKey, home.storage.publicKey] })
+  const heard: StorageMessage[] = []
+  end.onMessage((message) => heard.push(decodeStorageFrame(message)))
+  home.bring(storageEnd)
+  end.send(encodeControl({ type: 'hello', version: 1, name: '', boot: BOOT, monoUs: 0, wallUs: 0, clock: 'none' }))
+  end.send(encodeControl({ type: 'lost', log, first: 0, last: 7, reason: 'damaged-on-card' }))
+  await home.run(50)
+  assert.equal(heard.at(-1), { type: 'ack', log, ranges: [[0, 7]] })
+  assert.equal(home.rig.archive.durable(publicKey, log, 0, 99), [[0, 7]])
   const entries = home.rig.archive.dumpIndex().filter((row) => row.startsWith('ledger'))
   assert.is(entries.length, 1)
   assert.match(entries[0] ?? '', /"first":3,"last":7.*damaged-on-card/)
@@ -282,6 +280,24 @@ test('an alarm outlives its session, until something is written', async () => {
   await home.close()
 })
 
+test('the alarm of one camera is not over because another one is well', async () => {
+  const home = await Home.open()
+  const [ill, well] = [new SealedCamera(home), new SealedCamera(home)]
+  const fault = home.rig.disk.arm({ on: 'write', path: ill.ring.log, code: 'EIO', times: Number.POSITIVE_INFINITY })
+  for (const camera of [ill, well]) camera.record()
+  ill.connect()
+  await home.run(50)
+  well.connect()
+  await home.settle(well)
+  assert.is(well.ring.waiting(), 0)
+  assert.is(home.intake.alarm?.code, 'DISK_FAILED')
+  fault.release()
+  await home.rig.clock.advance(TRIAL_AFTER_MS)
+  await home.settle(ill)
+  assert.is(home.intake.alarm, undefined)
+  await home.close()
+})
+
 test('a camera changes its path: both channels work, then the newest counts', async () => {
   const home = await Home.open()
   const camera = new SealedCamera(home)
@@ -316,19 +332,26 @@ test('a camera cannot pile up channels', async () => {
 test('closing waits for what is being stored, and takes no new channel', async () => {
   const home = await Home.open()
   const camera = new SealedCamera(home)
+  const { publicKey } = camera.identity
+  const fault = home.rig.disk.arm({ on: 'datasync', path: '.mp4', hang: true, times: Number.POSITIVE_INFINITY })
   for (let at = 0; at < 3; at++) camera.record()
   camera.connect()
-  await home.run(4)
-  const closing = Promise.all([home.intake.close(), home.intake.close()])
+  await home.run(30)
+  let closed = false
+  const closing = Promise.all([home.intake.close(), home.intake.close()]).then(() => {
+    closed = true
+  })
+  await home.run(50)
+  assert.is(closed, false)
+  fault.release()
   await home.run(50)
   await closing
-  const stored = home.rig.archive.durable(camera.identity.publicKey, camera.ring.log, 0, 9)
-  await home.run(50)
-  assert.equal(home.rig.archive.durable(camera.identity.publicKey, camera.ring.log, 0, 9), stored)
+  assert.equal(home.rig.archive.durable(publicKey, camera.ring.log, 0, 9), [[0, 2]])
+  assert.is(camera.ring.waiting(), 3, 'nobody was told any more')
   camera.connect()
   home.intake.start()
   await home.run(20)
-  assert.is(home.intake.statusOf(camera.identity.publicKey).connected, false)
+  assert.is(home.intake.statusOf(publicKey).connected, false)
   await home.rig.archive.close()
 })
 

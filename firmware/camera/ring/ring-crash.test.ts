@@ -170,7 +170,7 @@ async function life(seed: number): Promise<void> {
 }
 
 test('power cuts at random moments, one after the other on the same card', async () => {
-  for (let seed = 1; seed <= 120; seed++) await life(seed)
+  for (let seed = 1; seed <= 50; seed++) await life(seed)
 })
 
 test('a power cut at every single call of a short life', async () => {

@@ -398,7 +398,7 @@ test('one agent at a time', async () => {
   try {
     const disk = new RealDisk()
     await initRing(disk, dir, { slabBytes: SLAB_BYTES, anySlabBytes: true, capacityBytes: 2 * SLAB_BYTES })
-    const open = () => openFake(new FakeDisk(), { disk: disk as unknown as FakeDisk, dir, lock: lockFolder })
+    const open = () => openFake(new FakeDisk(), { disk, dir, lock: lockFolder })
     const ring = await open()
     await rejects(open(), 'AGENT_RUNNING')
     await rejects(openFake(new FakeDisk(), { disk, dir: `${dir}/.`, lock: lockFolder }), 'AGENT_RUNNING')

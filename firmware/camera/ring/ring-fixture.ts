@@ -2,7 +2,6 @@
 import { FakeClock } from '../../platform/clock-fake.ts'
 import type { FakeDisk } from '../../platform/disk-fake.ts'
 import { decodeGap } from '../../wire/gap.ts'
-import type { Range } from '../../wire/ranges.ts'
 import { decodeRecordHeader, splitPayload } from '../../wire/record.ts'
 import { initRing } from './marker.ts'
 import { openRing, type RingOptions } from './open-ring.ts'
@@ -62,7 +61,7 @@ export function fragmentAt(at: number, bytes = 40 * KIB, name = 'fragment'): Rin
   return { meta: fragmentMeta(at), init: Buffer.from('init segment'), fragment: Buffer.alloc(bytes, text) }
 }
 
-/** `kept`, or the reason and span of a gap. */
+/** What a record covers, and its text: of the fragment, or the reason of the gap. */
 export function describeRecord(record: Uint8Array): { seq: number; span: number; content: string } {
   const { kind, seq, span } = decodeRecordHeader(record)
   const payload = unsealFake(record)
@@ -91,8 +90,4 @@ export async function contentsOf(ring: Ring, log = ring.log): Promise<string[]> 
     list.push(span === 1 ? `${seq}:${what}` : `${seq}-${seq + span - 1}:${what}`)
   }
   return list
-}
-
-export function numbers(first: number, last: number): Range[] {
-  return [[first, last]]
 }

@@ -5,13 +5,14 @@ import { planNextSlab, type SlabLimits, type SlabUse, slabName, slabNumber, surp
 const limits: SlabLimits = { slabBytes: 100, maxSlabs: 3, freeBytes: 1000, keepFreeBytes: 50 }
 const slab = (number: number, epoch: number, unacked: number): SlabUse => ({ number, epoch, unacked })
 
-test('the oldest free slab first, then a new one, then none', () => {
+test('a new slab while there is room, then the oldest free one, then none', () => {
   const cases: [string, SlabUse[], Partial<SlabLimits>, unknown][] = [
     ['none yet', [], {}, { kind: 'create', number: 0 }],
     ['all in use', [slab(0, 1, 2), slab(1, 2, 1)], {}, { kind: 'create', number: 2 }],
     ['a number between is unused', [slab(0, 1, 2), slab(2, 2, 1)], {}, { kind: 'create', number: 1 }],
-    ['one is free', [slab(0, 1, 2), slab(1, 2, 0)], {}, { kind: 'reuse', number: 1 }],
-    ['the oldest of two', [slab(0, 9, 0), slab(1, 2, 0)], {}, { kind: 'reuse', number: 1 }],
+    ['one is free, and there is room', [slab(0, 1, 2), slab(1, 2, 0)], {}, { kind: 'create', number: 2 }],
+    ['one is free', [slab(0, 1, 2), slab(1, 2, 0)], { maxSlabs: 2 }, { kind: 'reuse', number: 1 }],
+    ['the oldest of two', [slab(0, 9, 0), slab(1, 2, 0)], { maxSlabs: 2 }, { kind: 'reuse', number: 1 }],
     ['as many as allowed', [slab(0, 1, 1), slab(1, 2, 1), slab(2, 3, 1)], {}, { kind: 'full' }],
     ['no space for another', [slab(0, 1, 1)], { freeBytes: 149 }, { kind: 'full' }],
     ['just enough space', [slab(0, 1, 1)], { freeBytes: 150 }, { kind: 'create', number: 1 }],

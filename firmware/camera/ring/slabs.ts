@@ -32,13 +32,15 @@ export type SlabPlan =
   | { readonly kind: 'create'; readonly number: number }
   | { readonly kind: 'full' }
 
-/** `slabs` without the one in use, or with it when it is to be left. */
+/**
+ * `slabs` without the one in use, or with it when it is to be left. All of the card is used before the oldest is written over:
+ * that spreads the wear, and what is safe stays readable for healing as long as possible.
+ */
 export function planNextSlab(slabs: readonly SlabUse[], limits: SlabLimits): SlabPlan {
-  const oldest = freeSlabs(slabs)[0]
-  if (oldest !== undefined) return { kind: 'reuse', number: oldest.number }
   const room = limits.freeBytes >= limits.slabBytes + limits.keepFreeBytes
   if (slabs.length < limits.maxSlabs && room) return { kind: 'create', number: firstUnused(slabs) }
-  return { kind: 'full' }
+  const oldest = freeSlabs(slabs)[0]
+  return oldest === undefined ? { kind: 'full' } : { kind: 'reuse', number: oldest.number }
 }
 
 /** Free slabs above the limit, after it was lowered; the newest footage stays. */

@@ -124,6 +124,15 @@ test('large records go one after the other, in turn', () => {
   assert.is(budget.waiting, 0)
 })
 
+test('a small need does not overtake a large one that waits', () => {
+  const budget = new CreditBudget(options)
+  const [a, b, c] = [joined(budget), joined(budget), joined(budget)]
+  a.share.need(1, 10 * MIB)
+  b.share.need(1, 16 * MIB)
+  c.share.need(1, 5 * MIB)
+  assert.equal([a.heard.grants.length, b.heard.grants.length, c.heard.grants.length], [1, 0, 0])
+})
+
 test('several grants at once while they fit together', () => {
   const budget = new CreditBudget(options)
   const all = Array.from({ length: 4 }, () => joined(budget))

@@ -13,7 +13,7 @@ import {
   type PeerTime,
 } from './camera-session.ts'
 import { CreditBudget, type CreditOptions } from './credit.ts'
-import type { KeptRecord } from './keeper.ts'
+import type { KeptRecord, RecordOpening } from './keeper.ts'
 import { FakeOpener, FakeSink } from './sink-fake.ts'
 import type { RecordSource } from './source.ts'
 import { FakeSource } from './source-fake.ts'
@@ -33,6 +33,7 @@ export interface RigOptions {
   readonly budget?: CreditBudget
   readonly liveFirst?: boolean
   readonly cameraKey?: Uint8Array
+  readonly opener?: RecordOpening
 }
 
 /** One camera, its storage device, and every channel they had. */
@@ -56,6 +57,7 @@ export class Rig {
   status: CameraStatus | undefined
   moments = 0
   ended = { camera: 0, storage: 0 }
+  readonly #opener: RecordOpening
   readonly #acked = new Map<string, Range[]>()
 
   constructor(options: RigOptions = {}) {
@@ -64,6 +66,7 @@ export class Rig {
     this.cameraKey = options.cameraKey ?? CAMERA_KEY
     this.sources = options.sources ?? [this.source('1111111111111111')]
     this.budget = options.budget ?? new CreditBudget(SMALL_CREDIT)
+    this.#opener = options.opener ?? new FakeOpener()
     this.liveFirst = options.liveFirst ?? true
   }
 
@@ -160,7 +163,7 @@ export class Rig {
       name: 'Attic',
       liveFirst: this.liveFirst,
       sink: this.sink,
-      opener: new FakeOpener(),
+      opener: this.#opener,
       budget: this.budget,
       hello: () => {},
       moment: () => {

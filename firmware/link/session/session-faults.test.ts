@@ -9,6 +9,7 @@ import { TRIAL_AFTER_MS } from './disk-alarm.ts'
 import { INTERNAL_FAILURES_MAX } from './keeper.ts'
 import { KIB, Rig } from './rig-fake.ts'
 import { READ_AGAIN_MS } from './sender.ts'
+import { FakeOpener } from './sink-fake.ts'
 import { GRANT_STALLED_MS, HELLO_WITHIN_MS, StorageSession } from './storage-session.ts'
 
 const OLD = 'aaaaaaaaaaaaaaaa'
@@ -46,9 +47,11 @@ for (const code of [
     rig.ring.append(30 * KIB)
 
     const attempts = rig.sink.attempts
+    const pieces = rig.traced('piece').length
     await rig.clock.advance(TRIAL_AFTER_MS)
     await rig.run(50)
     assert.is(rig.sink.attempts, attempts + 1, 'one record is tried')
+    assert.is(rig.traced('piece').length, pieces + 1, 'one record is sent')
     assert.is(rig.peerAlarm?.code, code)
 
     rig.sink.fault = () => undefined
@@ -155,6 +158,16 @@ test('records that are no good are quarantined, acknowledged as such, and block 
   assert.equal(left, ['a 0-0', 'a 52-59', 'a 72-79'], 'numbers that never were a record')
   assert.equal(rig.quarantined.length, 7)
   assert.is(rig.peerAlarm, undefined)
+})
+
+test('an opener that is too trusting does not file a record under the wrong camera', async () => {
+  const opener = new FakeOpener()
+  const rig = new Rig({ opener: { open: (record) => opener.open(record, new Uint8Array(32).fill(3)) } })
+  rig.ring.put('fragment', 0, 1, new Uint8Array(9), OLD, undefined, { camera: new Uint8Array(32).fill(3) })
+  rig.connect()
+  await rig.run(50)
+  assert.equal(rig.sink.stored, [])
+  assert.equal(rig.quarantined, ['RECORD_FORGED'])
 })
 
 test('a quarantine that cannot be written keeps the record on the camera', async () => {
@@ -266,6 +279,7 @@ test('what a card lost is told, but not what the storage device holds', async ()
   rig.connect()
   await rig.run(500)
   assert.is(rig.waiting(), 0)
+  assert.is(rig.traced('lost').length, 95)
   assert.is(rig.sink.gaps.length, 95)
   assert.equal(rig.sink.gaps[0], { log: OLD, first: 10, last: 10, reason: 'damaged-on-card' })
   assert.is(rig.sink.stored.length, 95)
@@ -281,11 +295,16 @@ test('losses are told again when the alarm is over', async () => {
   rig.connect()
   await rig.run(100)
   assert.is(rig.waiting(), 2)
+  const attempts = rig.sink.attempts
+  rig.ring.damageRecord({ log: OLD, seq: 1, span: 1, kind: 'fragment', bytes: 400 })
+  rig.ring.append(400)
+  await rig.run(50)
+  assert.is(rig.sink.attempts, attempts, 'the disk is left in peace')
   rig.sink.fault = () => undefined
   await rig.clock.advance(TRIAL_AFTER_MS)
   await rig.run(100)
   assert.is(rig.waiting(), 0)
-  assert.is(rig.sink.gaps.length, 1)
+  assert.equal(rig.sink.gaps.at(-1), { log: OLD, first: 0, last: 1, reason: 'damaged-on-card' })
 })
 
 test('what cannot be looked up is sent', async () => {
@@ -476,7 +495,7 @@ test('questions and losses without end are refused', async () => {
     encodeControl({ type: 'lost', log: OLD, first: 0, last: 9, reason: 'damaged-on-card' }),
   ]) {
     const rig = new Rig()
-    rig.sink.durable = () => new Promise(() => {}) as never
+    rig.sink.answering = new Promise(() => {})
     rig.sink.lost = () => new Promise(() => {})
     const { say } = await facingStorage(rig)
     await say(encodeControl(hello))

@@ -2,8 +2,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../../platform/clock-fake.ts'
 import { encodeGap } from '../../wire/gap.ts'
+import { ASKS_AT_ONCE } from '../../wire/session.ts'
 import { STATUS_EVERY_MS } from './camera-session.ts'
 import { CreditBudget } from './credit.ts'
+import { LIVE_BYPASS_MAX } from './pick.ts'
 import { KIB, Rig, SMALL_CREDIT } from './rig-fake.ts'
 import { FakeSink } from './sink-fake.ts'
 
@@ -203,6 +205,7 @@ test('a card pulled while questions about it are open', async () => {
   await rig.run(500)
   assert.is(rig.waiting(), 0)
   assert.equal(rig.problems, [])
+  assert.ok(rig.traced('ask').length <= 200 + ASKS_AT_ONCE, 'it asked about a card that was gone')
 })
 
 test('a gap that grows while it is under way is sent again, larger', async () => {
@@ -220,6 +223,28 @@ test('a gap that grows while it is under way is sent again, larger', async () =>
   assert.is(rig.waiting(), 0)
   assert.is(rig.sink.gaps.at(-1)?.last, 3)
   assert.equal(rig.problems, [])
+})
+
+test('a steady flow of live records lets the backlog through now and then', async () => {
+  const rig = new Rig()
+  for (let at = 0; at < 6; at++) rig.ring.append(190 * KIB)
+  let answer = () => {}
+  rig.sink.answering = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  rig.connect()
+  for (let at = 0; at < 250; at++) {
+    if (at === 20) answer()
+    rig.ring.append(40 * KIB)
+    await rig.run(2)
+  }
+  const order = rig.sink.stored.map(({ seq }) => seq)
+  const places = [0, 1, 2, 3, 4, 5].map((seq) => order.indexOf(seq))
+  assert.not(places.includes(-1), places.join(', '))
+  for (const [at, place] of places.entries()) {
+    const between = at === 0 ? LIVE_BYPASS_MAX : place - (places[at - 1] ?? 0) - 1
+    assert.ok(between >= LIVE_BYPASS_MAX - 1, `${between} live records went between two of the backlog`)
+  }
 })
 
 test('a record longer than the window waits for its grant, and the small ones do not wait for it', async () => {

@@ -32,6 +32,8 @@ export class FakeSink implements RecordSink {
   attempts = 0
   /** Rejects an action when it gives an error; looked at when its commit is due. */
   fault: (action: SinkAction, header?: RecordHeader) => Error | undefined = () => undefined
+  /** Questions are answered when this is. */
+  answering: Promise<void> = Promise.resolve()
   onStored: (log: string, seq: number) => void = () => {}
   readonly #clock: Clock
   readonly #commitMs: number
@@ -60,7 +62,7 @@ export class FakeSink implements RecordSink {
       this.conflicts++
       return 'conflict'
     }
-    if (containsRange(this.durable(log, seq, seq), seq, seq)) {
+    if (containsRange(this.#held(log, seq, seq), seq, seq)) {
       this.duplicates++
       return 'duplicate'
     }
@@ -80,7 +82,7 @@ export class FakeSink implements RecordSink {
 
   async lost({ log, first, last, reason }: Loss): Promise<void> {
     await this.#commit('lost')
-    for (const [low, high] of missingFrom(this.durable(log, first, last), first, last)) {
+    for (const [low, high] of missingFrom(this.#held(log, first, last), first, last)) {
       this.gaps.push({ log, first: low, last: high, reason })
     }
     this.hold(log, first, last)
@@ -92,11 +94,15 @@ export class FakeSink implements RecordSink {
     if (name !== undefined) this.hold(name.log, name.first, name.last)
   }
 
-  durable(log: string, first: number, last: number): Range[] {
+  async durable(log: string, first: number, last: number): Promise<Range[]> {
+    await this.answering
     const fault = this.fault('durable')
     if (fault !== undefined) throw fault
-    const held = this.#durable.get(log) ?? []
-    return missingFrom(missingFrom(held, first, last), first, last)
+    return this.#held(log, first, last)
+  }
+
+  #held(log: string, first: number, last: number): Range[] {
+    return missingFrom(missingFrom(this.#durable.get(log) ?? [], first, last), first, last)
   }
 
   async #commit(action: SinkAction, header?: RecordHeader): Promise<void> {

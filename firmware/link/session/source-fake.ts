@@ -151,9 +151,13 @@ export class FakeSource implements RecordSource {
 
   next(log: string, fromSeq: number): RecordRef | undefined {
     const own = this.#logs.get(log)
-    return own?.records.find(({ ref: { seq, span } }) => {
-      return seq + span > fromSeq && !containsRange(own.acked, seq, seq + span - 1)
-    })?.ref
+    let at = fromSeq
+    for (;;) {
+      const missing = missingFrom(own?.acked ?? [], at, this.#endOf(log) - 1)[0]?.[0]
+      const ref = own?.records.find(({ ref: { seq, span } }) => missing !== undefined && seq + span > missing)?.ref
+      if (ref === undefined || !containsRange(own?.acked ?? [], ref.seq, ref.seq + ref.span - 1)) return ref
+      at = ref.seq + ref.span
+    }
   }
 
   async read(ref: RecordRef): Promise<Uint8Array> {

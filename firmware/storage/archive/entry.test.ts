@@ -12,24 +12,27 @@ const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 const hex = bytes(8).map((value) => Buffer.from(value).toString('hex'))
 const u32 = fc.integer({ min: 0, max: 0xffffffff })
 
-const entries: fc.Arbitrary<Entry> = fc.record({
-  camera: bytes(32),
-  log: hex,
-  seq: safe,
-  run: u32,
-  boot: hex,
-  monoUs: safe,
-  wallUs: safe,
-  clock: fc.constantFrom(...CLOCK_QUALITIES),
-  keyFrame: fc.boolean(),
-  runStart: fc.boolean(),
-  durationUs: safe,
-  receivedUs: safe,
-  fragmentBytes: fc.integer({ min: 0, max: FRAGMENT_MAX_BYTES }),
-  fragmentHash: bytes(32),
-  initHash: bytes(32),
-  bases: fc.array(fc.record({ track: u32, ticks: safe }), { maxLength: 16 }),
-})
+const entries: fc.Arbitrary<Entry> = fc.record(
+  {
+    camera: bytes(32),
+    log: hex,
+    seq: safe,
+    run: u32,
+    boot: hex,
+    monoUs: safe,
+    wallUs: safe,
+    clock: fc.constantFrom(...CLOCK_QUALITIES),
+    keyFrame: fc.boolean(),
+    runStart: fc.boolean(),
+    durationUs: safe,
+    receivedUs: safe,
+    fragmentBytes: fc.integer({ min: 0, max: FRAGMENT_MAX_BYTES }),
+    fragmentHash: bytes(32),
+    initHash: bytes(32),
+    bases: fc.array(fc.record({ track: u32, ticks: safe }, { noNullPrototype: true }), { maxLength: 16 }),
+  },
+  { noNullPrototype: true },
+)
 
 test('an entry comes back as it was, and is one whole box to every reader', () => {
   fc.assert(

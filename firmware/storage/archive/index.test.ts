@@ -135,19 +135,22 @@ test('keys keep the order of numbers', () => {
 
 test('fragment rows come back as they were', () => {
   const safe = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
-  const rows: fc.Arbitrary<FragmentRow> = fc.record({
-    fileStartUs: safe,
-    fileFirstSeq: safe,
-    offset: safe,
-    bytes: fc.nat(0xffffffff),
-    headerBytes: fc.nat(0xffff),
-    startUs: safe,
-    durationUs: safe,
-    ticks: safe,
-    trafNumber: fc.nat(255),
-    receivedUs: safe,
-    hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-  })
+  const rows: fc.Arbitrary<FragmentRow> = fc.record(
+    {
+      fileStartUs: safe,
+      fileFirstSeq: safe,
+      offset: safe,
+      bytes: fc.nat(0xffffffff),
+      headerBytes: fc.nat(0xffff),
+      startUs: safe,
+      durationUs: safe,
+      ticks: safe,
+      trafNumber: fc.nat(255),
+      receivedUs: safe,
+      hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    },
+    { noNullPrototype: true },
+  )
   fc.assert(fc.property(rows, (row) => assert.equal(decodeFragmentRow(encodeFragmentRow(row)), row)))
 })
 

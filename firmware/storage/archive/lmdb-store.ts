@@ -10,8 +10,10 @@ import { HomewardError } from '../../wire/errors.ts'
 import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
 import { TABLES, type Table } from './keys.ts'
 
-/** Address space set aside, not bytes: about two years of 16 cameras. LMDB maps more when it must. */
-const MAP_BYTES = 16 * 1024 ** 3
+/** Address space set aside, not bytes: a year and a half of 16 cameras. LMDB maps more when it must. */
+const MAP_BYTES = 64 * 1024 ** 3
+
+const LOWEST_KEY = Buffer.from([0])
 
 export class LmdbStore implements IndexStore {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>
@@ -49,15 +51,21 @@ export class LmdbStore implements IndexStore {
   }
 
   get(table: Table, key: Uint8Array): Uint8Array | undefined {
-    return this.#read(() => this.#table(table).getBinary(Buffer.from(key)))
+    const value = this.#read(() => this.#table(table).getBinary(Buffer.from(key)))
+    return value === undefined ? undefined : copy(value)
   }
 
   range(table: Table, { from, until, reverse = false, limit }: RangeQuery): Row[] {
-    const options: RangeOptions = reverse ? { reverse: true, exclusiveStart: true } : {}
+    const options: RangeOptions = reverse ? { reverse: true } : {}
     const [start, end] = reverse ? [until, from] : [from, until]
     if (start !== undefined) options.start = Buffer.from(start)
     if (end !== undefined) options.end = Buffer.from(end)
-    if (reverse && end !== undefined) options.inclusiveEnd = true
+    if (reverse) {
+      if (start !== undefined) options.exclusiveStart = true
+      // Left to itself, lmdb ends in front of the lowest key there can be.
+      options.end ??= LOWEST_KEY
+      options.inclusiveEnd = true
+    }
     if (limit !== undefined) options.limit = limit
     return this.#read(() =>
       Array.from(this.#table(table).getRange(options), ({ key, value }) => ({ key: copy(key), value: copy(value) })),
@@ -120,6 +128,7 @@ function damaged(what: string, cause: unknown): HomewardError {
   })
 }
 
+/** What lmdb hands out may be a Buffer over memory that it uses again. */
 function copy(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
 }
