@@ -1,17 +1,12 @@
 import { createSocket } from 'node:dgram'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Channel } from './channel.ts'
 import { createIdentity } from './identity.ts'
-import { ended, startCamera, startStorage, waitFor } from './link-devices.ts'
+import { ended, nextMessage, startCamera, startStorage, waitFor } from './link-devices.ts'
 import { UdpForwarder } from './udp-forwarder.ts'
 
 const text = (message: Uint8Array) => Buffer.from(message).toString()
 const bytes = (message: string) => new Uint8Array(Buffer.from(message))
-
-function nextMessage(channel: Channel): Promise<string> {
-  return new Promise((resolve) => channel.onMessage((message) => resolve(text(message))))
-}
 
 /** A DESTROY packet of libudx for the stream of `packet`. */
 function resetLike(packet: Uint8Array, seq: number): Uint8Array {
@@ -24,27 +19,43 @@ async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-test('a dead path is left within 3 s and another channel opened once it works again', async () => {
-  const identity = createIdentity()
-  const storage = await startStorage({ enrolled: [identity] })
-  const forwarder = await UdpForwarder.start(storage.port.local)
-  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [forwarder.address] })
-  const near = await camera.nextChannel(0)
-  const stream = setInterval(() => near.send(new Uint8Array(500)), 100)
-  await pause(200)
-  forwarder.rules.drop = 'both'
-  const startMs = performance.now()
-  assert.is(await ended(near), 'silent')
-  clearInterval(stream)
-  assert.ok(performance.now() - startMs < 3200, `${performance.now() - startMs} ms`)
-  forwarder.rules.drop = 'none'
-  const again = await camera.nextChannel(1)
-  const far = await storage.nextChannel(1)
-  again.send(bytes('back'))
-  assert.is(await nextMessage(far), 'back')
-  await camera.close()
-  await storage.close()
-  await forwarder.close()
+const INJURIES: Record<string, (forwarder: UdpForwarder) => void> = {
+  'dies both ways': (forwarder) => {
+    forwarder.rules.drop = 'both'
+  },
+  'dies towards the storage device': (forwarder) => {
+    forwarder.rules.drop = 'up'
+  },
+  'dies towards the camera': (forwarder) => {
+    forwarder.rules.drop = 'down'
+  },
+  'gets another address from its router': (forwarder) => forwarder.rebind(),
+}
+
+test('a path that dies or changes is left within 3 s, and another channel is there as soon as it can', async () => {
+  const recover = async (what: string, injure: (forwarder: UdpForwarder) => void) => {
+    const identity = createIdentity()
+    const storage = await startStorage({ enrolled: [identity] })
+    const forwarder = await UdpForwarder.start(storage.port.local)
+    const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [forwarder.address] })
+    const near = await camera.nextChannel(0)
+    const stream = setInterval(() => near.send(new Uint8Array(500)), 100)
+    await pause(200)
+    injure(forwarder)
+    const startMs = performance.now()
+    assert.ok(['silent', 'ended', 'reset'].includes(await ended(near)), what)
+    const tookMs = performance.now() - startMs
+    assert.ok(tookMs < 3500, `${what}: ${tookMs} ms`)
+    clearInterval(stream)
+    forwarder.rules.drop = 'none'
+    const again = await camera.nextChannel(1)
+    again.send(bytes('back'))
+    assert.is(await nextMessage(await storage.nextChannel(1)), 'back', what)
+    await camera.close()
+    await storage.close()
+    await forwarder.close()
+  }
+  await Promise.all(Object.entries(INJURIES).map(([what, injure]) => recover(what, injure)))
 })
 
 test('a guessed reset ends the channel only; the next one follows', async () => {

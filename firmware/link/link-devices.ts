@@ -70,6 +70,16 @@ export async function waitFor(isSo: () => boolean, what: string): Promise<void> 
   }
 }
 
+/** The next message as text. */
+export async function nextMessage(channel: Channel): Promise<string> {
+  let text: string | undefined
+  channel.onMessage((message) => {
+    text ??= Buffer.from(message).toString()
+  })
+  await waitFor(() => text !== undefined, 'a message')
+  return text ?? ''
+}
+
 /** Why the channel ended. */
 export async function ended(channel: Channel): Promise<ChannelCloseReason> {
   let reason: ChannelCloseReason | undefined

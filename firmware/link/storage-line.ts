@@ -13,8 +13,8 @@ import type { PortStream, UdxPort } from './udx-port.ts'
 
 /** The camera gives up sooner (OPEN_GIVE_UP_MS); what it left behind is cleared away then. */
 export const OPENING_LIMIT_MS = 5_000
-/** A handshake costs four curve operations: an enrolled camera gone mad must not keep the processor busy. */
-export const OPENING_SPACING_MS = 50
+/** A handshake costs a handful of curve operations: an enrolled camera gone mad must not keep the processor busy. */
+export const OPENINGS_PER_SECOND = 10
 
 export interface StorageLineOptions {
   readonly identity: Identity
@@ -39,7 +39,8 @@ export class StorageLine {
   readonly #options: StorageLineOptions
   #opening: Opening | undefined
   #live: { readonly answer: Opened; readonly channel: NoiseChannel; readonly sinceMs: number } | undefined
-  #openedMs = Number.NEGATIVE_INFINITY
+  #second = 0
+  #openings = 0
   #closed = false
 
   constructor(options: StorageLineOptions) {
@@ -56,9 +57,7 @@ export class StorageLine {
     for (const answer of [this.#opening?.answer, this.#live?.answer]) {
       if (answer?.attempt === request.attempt) return answer
     }
-    const nowMs = this.#nowMs()
-    if (this.#closed || request.stream === 0 || nowMs < this.#openedMs + OPENING_SPACING_MS) return undefined
-    this.#openedMs = nowMs
+    if (this.#closed || request.stream === 0 || !this.#mayOpen()) return undefined
     const { identity, port, clock } = this.#options
     const noise = respondNoise(identity, this.peer.remote, request.noise)
     if (noise === undefined) return undefined
@@ -84,6 +83,14 @@ export class StorageLine {
     this.#closed = true
     this.#abandon()
     await this.#live?.channel.close()
+  }
+
+  #mayOpen(): boolean {
+    const second = Math.floor(this.#nowMs() / 1000)
+    if (second !== this.#second) this.#openings = 0
+    this.#second = second
+    this.#openings += 1
+    return this.#openings <= OPENINGS_PER_SECOND
   }
 
   /**

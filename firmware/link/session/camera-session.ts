@@ -97,13 +97,14 @@ export class CameraSession {
   start(): void {
     if (this.#phase !== 'new') return
     this.#phase = 'greeting'
-    this.#channel.onClose(() => this.#end())
     this.#timer = this.#clock.after(WELCOME_WITHIN_MS, () =>
       this.#fail(new HomewardError('TIMED_OUT', `no welcome within ${WELCOME_WITHIN_MS} ms`)),
     )
     const name = clipName(this.#owner.name)
     this.#sender.tell({ type: 'hello', version: SESSION_VERSION, name, ...this.#moment() })
     this.#channel.onMessage((frame) => this.#receive(frame))
+    // Last, for a channel that has ended already says so at once.
+    this.#channel.onClose(() => this.#end())
   }
 
   /** Rings were attached or detached. */

@@ -133,6 +133,17 @@ test('a small need does not overtake a large one that waits', () => {
   assert.equal([a.heard.grants.length, b.heard.grants.length, c.heard.grants.length], [1, 0, 0])
 })
 
+test('what could never be granted is refused, and stops nobody', () => {
+  const budget = new CreditBudget(options)
+  const [a, b] = [joined(budget), joined(budget)]
+  assert.is(
+    codeOf(() => a.share.need(1, 16 * MIB + 1)),
+    'FRAME_MALFORMED',
+  )
+  b.share.need(1, 16 * MIB)
+  assert.is(b.heard.grants.length, 1)
+})
+
 test('several grants at once while they fit together', () => {
   const budget = new CreditBudget(options)
   const all = Array.from({ length: 4 }, () => joined(budget))

@@ -76,6 +76,7 @@ export class CreditBudget {
       wait: () => this.#wait(share),
       stopWaiting: () => this.#stopWaiting(share),
       changed: () => this.#changed(),
+      grantsBytes: this.#grantsBytes,
     })
     this.#shares.add(share)
     this.#changed()
@@ -141,6 +142,7 @@ interface Office {
   wait(): void
   stopWaiting(): void
   changed(): void
+  readonly grantsBytes: number
 }
 
 /** One session's part. `take` when the first bytes of a record arrive, `settle` once it is answered. */
@@ -225,8 +227,17 @@ export class CreditShare {
     this.#office.changed()
   }
 
-  /** The camera has a record longer than its window; 0 when it has not any more. Replaces its earlier need. */
+  /**
+   * The camera has a record longer than its window; 0 when it has not any more. Replaces its earlier need. Throws
+   * FRAME_MALFORMED for what could never be granted, and would keep everybody waiting.
+   */
   need(id: number, bytes: number): void {
+    if (bytes > this.#office.grantsBytes) {
+      throw new HomewardError(
+        'FRAME_MALFORMED',
+        `a need of ${bytes} bytes, no record is longer than ${this.#office.grantsBytes}`,
+      )
+    }
     if (this.#grant?.taken === false) this.#grant = undefined
     this.#need = bytes === 0 ? undefined : { id, bytes }
     if (bytes === 0) this.#office.stopWaiting()

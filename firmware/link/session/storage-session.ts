@@ -74,12 +74,13 @@ export class StorageSession {
   start(): void {
     if (this.#phase !== 'new') return
     this.#phase = 'waiting'
-    this.#channel.onClose(() => this.#end())
     this.#channel.onDrain(() => this.#pages.resume())
     this.#timer = this.#clock.after(HELLO_WITHIN_MS, () =>
       this.#fail(new HomewardError('TIMED_OUT', `no hello within ${HELLO_WITHIN_MS} ms`)),
     )
     this.#channel.onMessage((frame) => this.#receive(frame))
+    // Last, for a channel that has ended already says so at once.
+    this.#channel.onClose(() => this.#end())
   }
 
   /** Closes the channel and waits until what arrived is stored or has failed. Idempotent. */
