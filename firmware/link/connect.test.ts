@@ -370,7 +370,7 @@ test('pauses double from half a second to half a minute, within their jitter', (
 })
 
 test('a channel that lasted is replaced at once, one that did not after a short pause', () => {
-  const run = STATES['connected']?.() ?? new Run()
+  const run = new Run().send({ type: 'started' }).answer(0).opened()
   run.nowMs += STABLE_MS
   run.send({ type: 'channel-closed', opening: run.opening, reason: 'silent' })
   assert.is(run.state.name, 'walking')

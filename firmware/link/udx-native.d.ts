@@ -27,8 +27,8 @@ declare module 'udx-native' {
     pause(): unknown
     on(event: 'data', listener: (chunk: Uint8Array) => void): this
     on(event: 'end' | 'drain' | 'close', listener: () => void): this
-    once(event: 'readable', listener: () => void): this
     on(event: 'error', listener: (error: Error) => void): this
+    once(event: 'readable', listener: () => void): this
   }
 
   class UDX {

@@ -75,7 +75,7 @@ test('a damaged marker: refused on opening, made anew by init, the slabs kept', 
   await short.truncate(4096)
   await short.close()
   await initRing(disk, DIR, { slabBytes: 4 * MIB })
-  const again = await openFake(disk)
+  const again = await openFake(disk, { capacityBytes: 2 * SLAB_BYTES })
   assert.equal(await contentsOf(again, ring.log), ['0:0'])
   for (let at = 0; at < 8; at++) assert.is(await again.append(fragmentAt(at)), 'kept')
   assert.equal(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { encode, ffmpegTest, probe, type StreamOptions, split } from '../../media/sample-streams.ts'
+import { encode, ffmpegTest, type Probe, probe, type StreamOptions, split } from '../../media/sample-streams.ts'
 import { FakeClock } from '../../platform/clock-fake.ts'
 import { RealDisk } from '../../platform/disk-real.ts'
 import { realRandom } from '../../platform/random.ts'
@@ -85,8 +85,9 @@ async function send(archive: Archive, sent: Sent): Promise<Map<number, number>> 
  * Probes one file and checks what every file must keep: it begins at 0, times rise, nothing to complain about. Answers with
  * the pictures decoded and the sound packets read, by track: what AAC puts before the beginning is not played.
  */
-function checkFile(path: string, what: string): Map<number, number> {
-  const { streams, packets, format, complaints } = probe(new Uint8Array(readFileSync(path)))
+function checkFile(path: string, what: string): { counts: Map<number, number>; probed: Probe } {
+  const probed = probe(new Uint8Array(readFileSync(path)))
+  const { streams, packets, format, complaints } = probed
   assert.is(complaints, '', what)
   assert.ok(Math.abs(Number(format.start_time)) < 0.03, `${what}: starts at ${format.start_time}`)
   const last = new Map<number, number>()
@@ -94,12 +95,13 @@ function checkFile(path: string, what: string): Map<number, number> {
     assert.ok(dts > (last.get(stream) ?? Number.NEGATIVE_INFINITY), `${what}: dts ${dts} in stream ${stream}`)
     last.set(stream, dts)
   }
-  return new Map(
+  const counts = new Map(
     streams.map(({ codec_type: type, nb_read_frames: frames }, index) => {
       const count = packets.filter((packet) => packet.stream_index === index).length
       return [index + 1, type === 'video' ? Number(frames) : count]
     }),
   )
+  return { counts, probed }
 }
 
 const HOUR = 3600 * SECOND
@@ -114,7 +116,7 @@ for (const [name, options] of Object.entries(STREAMS)) {
       await archive.close()
       const found = new Map<number, number>()
       for (const { row } of files) {
-        const counts = checkFile(join(folder, 'root', row.path), `${name}: ${row.path}`)
+        const { counts } = checkFile(join(folder, 'root', row.path), `${name}: ${row.path}`)
         for (const [track, count] of counts) found.set(track, (found.get(track) ?? 0) + count)
       }
       assert.equal(found, frames)
@@ -132,11 +134,13 @@ for (const [name, options] of Object.entries(STREAMS)) {
       ]
       const out = join(folder, 'out.mp4')
       const result = await archive.exportSpan({ camera: CAMERA, fromUs: T0, toUs: T0 + 700 * SECOND, out })
-      const counts = checkFile(out, name)
+      const { counts, probed } = checkFile(out, name)
       const expected = new Map<number, number>()
       for (const frames of runs) for (const [id, count] of frames) expected.set(id, (expected.get(id) ?? 0) + count)
       assert.equal(counts, expected)
       assert.is(result.frames, expected.get(1))
+      const keys = probed.packets.filter((packet) => packet.stream_index === 0 && packet.flags.startsWith('K'))
+      assert.is(keys.length, result.fragments, 'each fragment begins with the only key frame in it')
       assert.is(result.bytes, readFileSync(out).byteLength)
       assert.equal(result.damaged, [])
       assert.equal(
@@ -152,9 +156,11 @@ for (const [name, options] of Object.entries(STREAMS)) {
           [675, 700],
         ],
       )
-      const { format } = probe(new Uint8Array(readFileSync(out)))
       const seconds = result.durationUs / SECOND
-      assert.ok(Math.abs(Number(format.duration) - seconds) < 0.25, `${format.duration} s, expected ${seconds} s`)
+      assert.ok(
+        Math.abs(Number(probed.format.duration) - seconds) < 0.25,
+        `${probed.format.duration} s, expected ${seconds} s`,
+      )
     })
   })
 }
@@ -166,7 +172,7 @@ ffmpegTest('picture and sound stay together at every join of an export', async (
     await send(archive, { options, startUs: T0 + 100 * SECOND, run: 1, firstSeq: 10 })
     const out = join(folder, 'out.mp4')
     const { pieces } = await archive.exportSpan({ camera: CAMERA, fromUs: T0, toUs: T0 + 200 * SECOND, out })
-    const { packets } = probe(new Uint8Array(readFileSync(out)))
+    const { packets } = probe(new Uint8Array(readFileSync(out)), [])
     for (const { atUs } of pieces) {
       const starts = [0, 1].map((stream) =>
         Math.min(
@@ -180,6 +186,17 @@ ffmpegTest('picture and sound stay together at every join of an export', async (
   })
 })
 
+ffmpegTest('sound that begins late begins late in an export', async () => {
+  await withArchive(async (archive, folder) => {
+    await send(archive, { options: { ...H264, sound: true, soundDelaySeconds: 0.4 }, startUs: T0 })
+    const out = join(folder, 'out.mp4')
+    await archive.exportSpan({ camera: CAMERA, fromUs: T0, toUs: T0 + 60 * SECOND, out })
+    const { packets } = probe(new Uint8Array(readFileSync(out)), [])
+    const start = packets.find((packet) => packet.stream_index === 1)?.pts_time
+    assert.ok(Math.abs(Number(start) - 0.4) < 0.03, `sound begins at ${start} s`)
+  })
+})
+
 ffmpegTest('an export takes the fragments that reach into the span, and no others', async () => {
   await withArchive(async (archive, folder) => {
     await send(archive, { options: H264, startUs: T0 })
@@ -187,7 +204,7 @@ ffmpegTest('an export takes the fragments that reach into the span, and no other
     const span = { camera: CAMERA, fromUs: T0 + 1.5 * SECOND, toUs: T0 + 3 * SECOND, out }
     const result = await archive.exportSpan(span)
     assert.is(result.fragments, 2)
-    assert.equal(checkFile(out, 'part'), new Map([[1, 20]]))
+    assert.equal(checkFile(out, 'part').counts, new Map([[1, 20]]))
     assert.equal(result.gaps, [])
   })
 })
@@ -232,7 +249,7 @@ ffmpegTest('another codec is refused, and the answer names the moment', async ()
       [T0 + 10 * SECOND, T0 + 60 * SECOND],
     ] as const) {
       await archive.exportSpan({ camera: CAMERA, fromUs, toUs, out })
-      assert.equal(checkFile(out, 'half'), new Map([[1, 60]]))
+      assert.equal(checkFile(out, 'half').counts, new Map([[1, 60]]))
     }
   })
 })

@@ -117,6 +117,15 @@ test('a bit that turned over behind the last commit costs its fragment and those
   }
 })
 
+test('a fragment that does not follow the one before is not taken, sound as it may be', async () => {
+  const { disk, store, path, bytes, ends } = await torn()
+  const [third = 0, fourth = 0] = [ends[2], ends[3]]
+  await writeBytes(disk, path, new Uint8Array([...bytes.slice(0, third), ...bytes.slice(fourth)]))
+  const rig = await restart(disk, store)
+  await checkKept(rig, 2, 'a hole')
+  await rig.archive.close()
+})
+
 test('a new file cut anywhere keeps what verifies, or goes', async () => {
   const rig = await makeRig()
   await rig.archive.nameCamera(CAMERA, 'Door')

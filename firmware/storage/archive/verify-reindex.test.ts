@@ -277,6 +277,44 @@ test('verify tells missing files, unknown files and numbers that are settled wit
   await again.archive.close()
 })
 
+test('verify tells another fragment in the place of the one that was stored', async () => {
+  const rig = await makeRig()
+  await rig.storeAll(0, 2)
+  await rig.archive.close()
+  const other = await makeRig()
+  await other.store({ seq: 0 })
+  await other.store({ seq: 1 }, { init: INIT, fragment: mediaAt(1, 200) })
+  await other.store({ seq: 2 })
+  await other.archive.close()
+  const [path = ''] = await footage(rig.disk)
+  await writeBytes(rig.disk, path, await bytesOf(other.disk, path))
+  const again = await makeRig({ disk: rig.disk, home: rig.home })
+  const { damaged } = await again.archive.verify({ deep: false })
+  assert.equal(
+    damaged.map(({ first, last }) => [first, last]),
+    [[1, 1]],
+  )
+  await again.archive.close()
+})
+
+test('a rebuild deletes what had expired, and enters no footage of it', async () => {
+  const rig = await makeRig()
+  await rig.storeAll(0, 4)
+  await rig.store({ seq: 20 })
+  const [file] = rig.archive.files(CAMERA, T0, T0 + SECOND)
+  if (file === undefined) throw new Error('no file')
+  rig.disk.arm({ on: 'remove', path: 'mp4', code: 'EIO' })
+  await rig.archive.expire(file, 'old')
+  const before = await closedDump(rig)
+  assert.is((await footage(rig.disk)).length, 2)
+  const home = new FakeIndexHome()
+  await reindexArchive(settings(rig, home))
+  assert.is((await footage(rig.disk)).length, 1)
+  const again = await makeRig({ disk: rig.disk, home })
+  assert.equal(again.archive.dumpIndex(), before)
+  await again.archive.close()
+})
+
 test('verify can be limited to a camera and aborted, and does not mind what is stored meanwhile', async () => {
   const rig = await makeRig()
   await fill(rig)
