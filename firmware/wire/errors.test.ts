@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   ERROR_CODES,
+  errorLine,
   HomewardError,
   isErrorCode,
   isHomewardError,
@@ -20,6 +21,17 @@ test('an error carries its code, hint and cause', () => {
   assert.is(error.name, 'HomewardError')
   assert.instance(error, Error)
   assert.is(new HomewardError('DISK_FULL', 'no space').hint, undefined)
+})
+
+test('an error is told on one line', () => {
+  const cases: [string, string | undefined, string][] = [
+    ['no space', 'Delete something.', 'no space. Delete something.'],
+    ['no space', undefined, 'no space.'],
+    ['really?', 'Yes.', 'really? Yes.'],
+    ['one\n  two\n', undefined, 'one | two.'],
+  ]
+  for (const [message, hint, line] of cases) assert.is(errorLine({ message, hint }), line)
+  assert.is(errorLine(new HomewardError('DISK_FULL', 'no space', { hint: 'Wait.' })), 'no space. Wait.')
 })
 
 test('codes are known by name only', () => {

@@ -104,6 +104,12 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof HomewardError && CODES[error.code]
 }
 
+/** Message and hint as sentences on one line, for a terminal or a log. */
+export function errorLine({ message, hint }: { readonly message: string; readonly hint?: string | undefined }): string {
+  const text = message.trim().replaceAll(/\s*\n\s*/g, ' | ')
+  return `${/[.!?…]$/.test(text) ? text : `${text}.`}${hint === undefined ? '' : ` ${hint}`}`
+}
+
 /** Wrong input by the caller of a command: exit status 2. */
 export function isUsageError(error: unknown): boolean {
   return isHomewardError(error, 'USAGE', 'CONFIG_INVALID', 'UID_INVALID', 'SETUP_CODE_INVALID')

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { seededRandom } from '../../platform/random.ts'
 import { encodeRecordHeader } from '../../wire/record.ts'
 import {
   bytesOf,
@@ -127,6 +128,27 @@ test('an expired file is gone, its numbers stay settled, and it does not come ba
   const { missing, unindexed } = await archive.verify({ deep: false })
   assert.equal([missing, unindexed], [[], []])
   await archive.expire(file, 'again')
+  await archive.close()
+})
+
+test('folders that an expiry empties go too, others stay, and footage can come back to them', async () => {
+  const { archive, disk, store } = await makeRig()
+  await archive.nameCamera(CAMERA, 'Door')
+  await store({ seq: 0 })
+  await store({ seq: 100 })
+  await store({ seq: 7000 })
+  const folders = async () => (await disk.list(`${ROOT}/Door/2026-03-14`)).map(({ name }) => name)
+  const files = archive.files(CAMERA, T0, T0 + 9000 * SECOND)
+  assert.equal(await folders(), ['10', '11'])
+  for (const [index, left] of [['10', '11'], ['11'], undefined].entries()) {
+    const file = files[index]
+    if (file !== undefined) await archive.expire(file, 'old')
+    if (left === undefined) assert.equal(await disk.list(`${ROOT}/Door`), [])
+    else assert.equal(await folders(), left)
+  }
+  assert.is(await store({ seq: 1 }), 'stored')
+  disk.crash(seededRandom(1), 'nothing')
+  assert.equal(await folders(), ['10'])
   await archive.close()
 })
 

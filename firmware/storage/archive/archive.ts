@@ -16,7 +16,7 @@ import { type Arrived, arrive, type FragmentPayload, InitCache } from './incomin
 import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
 import { ledgerKey } from './index-batch.ts'
 import { type FragmentJob, type Job, type LedgerJob, promised } from './jobs.ts'
-import { isLedgerEntry, ledgerRowOf } from './journal-entry.ts'
+import { type CameraEntry, isLedgerEntry, ledgerRowOf } from './journal-entry.ts'
 import { conflictOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
@@ -54,7 +54,6 @@ export class Archive {
   readonly #inits = new InitCache()
   readonly #pending = new Map<string, FragmentJob>()
   #index: ArchiveIndex
-  #naming: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, started: Started) {
@@ -67,17 +66,8 @@ export class Archive {
     this.#writer = new Writer(settings.openFilesPerCamera)
     const folderOf = (camera: Uint8Array) => this.#cameras.folderOf(camera)
     const room = () => roomFor(settings, started.root.device)
-    this.#batches = new BatchWriter({
-      disk,
-      clock,
-      root,
-      index,
-      journal,
-      folders,
-      writer: this.#writer,
-      room,
-      folderOf,
-    })
+    const writer = this.#writer
+    this.#batches = new BatchWriter({ disk, clock, root, index, journal, folders, writer, room, folderOf })
     this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs)
     const files = () => this.#writer.files
     this.#idle = new IdleCloser(clock, settings.idleCloseMs, files, (which) => this.#finish(which))
@@ -187,16 +177,8 @@ export class Archive {
 
   /** New files of the camera go to a folder by this name, made safe; answers with the folder. */
   nameCamera(camera: Uint8Array, name: string): Promise<string> {
-    const named = this.#naming.then(async () => {
-      const entry = this.#cameras.naming(camera, name, this.#nowUs())
-      if (entry !== undefined) {
-        await this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
-        this.#cameras.adopt(entry)
-      }
-      return this.#cameras.folderOf(camera)
-    })
-    this.#naming = named.catch(() => undefined)
-    return named
+    const enter = (entry: CameraEntry) => this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
+    return this.#cameras.name(camera, name, this.#nowUs(), enter)
   }
 
   async #ensureFolder(camera: Uint8Array): Promise<void> {

@@ -25,6 +25,7 @@ import { IndexBatch } from './index-batch.ts'
 import type { FragmentJob, Job, LedgerJob } from './jobs.ts'
 import type { Journal } from './journal.ts'
 import { applyEntry, type JournalEntry } from './journal-entry.ts'
+import { parentOf } from './names.ts'
 import { type OpenFile, removeIfThere } from './open-file.ts'
 import type { Writer } from './writer.ts'
 
@@ -197,7 +198,7 @@ export class BatchWriter {
   }
 
   async #enter(batch: Batch): Promise<void> {
-    const { disk, root, journal } = this.#parts
+    const { journal } = this.#parts
     const entries = [...batch.ledger].map(({ entry }) => entry)
     try {
       await journal.append(entries)
@@ -207,7 +208,18 @@ export class BatchWriter {
       return
     }
     this.#unapplied.push(...entries)
-    for (const { remove } of batch.ledger) if (remove !== undefined) await removeFile(disk, join(root, remove))
+    for (const { remove } of batch.ledger) if (remove !== undefined) await this.#remove(remove)
+  }
+
+  /** Its rows go whatever happens here: a file that stays is found by `verify` and removed by `reindex`. */
+  async #remove(path: string): Promise<void> {
+    const { disk, root, folders } = this.#parts
+    try {
+      await removeIfThere(disk, join(root, path))
+      await folders.removeEmpty(parentOf(path))
+    } catch {
+      return
+    }
   }
 
   async #record(batch: Batch, busy: readonly OpenFile[]): Promise<void> {
@@ -251,16 +263,6 @@ export class BatchWriter {
       if (file.isMade) this.#leftovers.add(file.path)
       await file.close().catch(() => undefined)
     }
-  }
-}
-
-/** Its rows go whatever happens here: a file that stays is found by `verify` and removed by `reindex`. */
-async function removeFile(disk: Disk, path: string): Promise<void> {
-  try {
-    await removeIfThere(disk, path)
-    await disk.syncDir(path.slice(0, path.lastIndexOf('/')))
-  } catch {
-    return
   }
 }
 

@@ -7,6 +7,7 @@ import type { CameraRow } from './rows.ts'
 
 export class CameraFolders {
   readonly #rows = new Map<string, CameraRow>()
+  #naming: Promise<unknown> = Promise.resolve()
 
   constructor(known: Iterable<{ readonly camera: Uint8Array; readonly row: CameraRow }>) {
     for (const { camera, row } of known) this.#rows.set(toHex(camera), row)
@@ -26,8 +27,24 @@ export class CameraFolders {
     return [...this.#rows].map(([camera, row]) => ({ camera, row }))
   }
 
-  /** The entry that gives the camera a folder by that name; undefined when it has it already. */
-  naming(camera: Uint8Array, name: string, atUs: number): CameraEntry | undefined {
+  /**
+   * Gives the camera a folder by that name, made safe; answers with it. `enter` resolves when the entry is durable; there
+   * is none when the camera has that folder already. One naming at a time, so that no two cameras get the same folder.
+   */
+  name(camera: Uint8Array, name: string, atUs: number, enter: (entry: CameraEntry) => Promise<void>): Promise<string> {
+    const named = this.#naming.then(async () => {
+      const entry = this.#entryFor(camera, name, atUs)
+      if (entry !== undefined) {
+        await enter(entry)
+        this.#rows.set(entry.camera, { folder: entry.folder, folders: entry.folders })
+      }
+      return this.folderOf(camera)
+    })
+    this.#naming = named.catch(() => undefined)
+    return named
+  }
+
+  #entryFor(camera: Uint8Array, name: string, atUs: number): CameraEntry | undefined {
     const key = toHex(camera)
     const others = [...this.#rows].filter(([other]) => other !== key).flatMap(([, row]) => row.folders)
     const folder = safeFolder(name, camera, others)
@@ -35,10 +52,5 @@ export class CameraFolders {
     if (row?.folder === folder) return undefined
     const folders = [...(row?.folders ?? []).filter((known) => known !== folder), folder]
     return { type: 'camera', atUs, camera: key, folder, folders }
-  }
-
-  /** The entry counts now. */
-  adopt({ camera, folder, folders }: CameraEntry): void {
-    this.#rows.set(camera, { folder, folders })
   }
 }

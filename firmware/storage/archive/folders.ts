@@ -46,6 +46,21 @@ export class Folders {
     return new Map(results.filter(({ error }) => error !== undefined).map(({ path, error }) => [path, error]))
   }
 
+  /** Removes a folder with nothing in it and those above it, but not a camera's own; makes what is gone durable. */
+  async removeEmpty(folder: string): Promise<void> {
+    let at = folder
+    while (parentOf(at) !== '' && (await this.#isEmpty(at))) {
+      this.forget()
+      await this.#disk.remove(join(this.#root, at))
+      at = parentOf(at)
+    }
+    await this.#disk.syncDir(join(this.#root, at))
+  }
+
+  async #isEmpty(folder: string): Promise<boolean> {
+    return (await this.#disk.list(join(this.#root, folder))).length === 0
+  }
+
   /** After a failure on the disk nothing is taken for granted. */
   forget(): void {
     this.#durable.clear()

@@ -4,9 +4,10 @@
  * With it on, a failed sync would leave `flushed` pending for ever. `eventTurnBatching` is off because its own commit
  * promise has nobody to catch a failure; `batch` gives the atomicity by itself.
  */
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open as openFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
-import { HomewardError } from '../../wire/errors.ts'
+import { HomewardError, systemCode } from '../../wire/errors.ts'
 import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
 import { TABLES, type Table } from './keys.ts'
 
@@ -44,8 +45,13 @@ export class LmdbStore implements IndexStore {
         mapSize: MAP_BYTES,
         maxDbs: TABLES.length,
       })
-      return new LmdbStore(root)
+      const store = new LmdbStore(root)
+      // LMDB syncs its file, but not the entries that lead to it.
+      await syncFolder(folder)
+      await syncFolder(dirname(folder))
+      return store
     } catch (cause) {
+      if (['EROFS', 'ENOSPC', 'EIO'].includes(systemCode(cause) ?? '')) throw cause
       throw damaged(`the index in ${folder} cannot be opened`, cause)
     }
   }
@@ -110,14 +116,25 @@ export class LmdbStore implements IndexStore {
   }
 }
 
-/** What lmdb says first is only that a commit failed; the reason is a second promise that must be caught. */
+const ERRNO: Readonly<Record<number, string>> = { 5: 'EIO', 28: 'ENOSPC', 30: 'EROFS' }
+
+/**
+ * What lmdb says first is only that a commit failed; the reason is a second promise that must be caught. Its code is the
+ * bare number of the system's or of LMDB's own error.
+ */
 async function ownError(error: unknown): Promise<unknown> {
   if (typeof error !== 'object' || error === null || !('commitError' in error)) return error
+  const reason = await Promise.resolve(error.commitError).catch((found: unknown) => found)
+  if (!(reason instanceof Error) || !('code' in reason) || typeof reason.code !== 'number') return reason ?? error
+  return Object.assign(new Error(`index: ${reason.message}`, { cause: reason }), { code: ERRNO[reason.code] })
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await openFile(path, 'r')
   try {
-    await error.commitError
-    return error
-  } catch (reason) {
-    return reason
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
 
@@ -157,6 +174,7 @@ export class LmdbHome implements IndexHome {
     await rm(`${this.#folder}.old`, { recursive: true, force: true })
     if (await exists(this.#folder)) await rename(this.#folder, `${this.#folder}.old`)
     await rename(`${this.#folder}.new`, this.#folder)
+    await syncFolder(dirname(this.#folder))
     await rm(`${this.#folder}.old`, { recursive: true, force: true })
   }
 

@@ -148,6 +148,8 @@ export class OpenFile {
   async abandon(disk: Disk, root: string): Promise<boolean> {
     try {
       if (this.#committed === undefined) {
+        // What could not be made is not ours to remove.
+        if (this.#handle === undefined) return true
         await this.close()
         await removeIfThere(disk, join(root, this.path))
         return true

@@ -1,6 +1,7 @@
 /** Walks the footage below the root. */
 import { join } from 'node:path'
-import type { Disk } from '../../platform/disk.ts'
+import type { Disk, DiskEntry } from '../../platform/disk.ts'
+import { systemCode } from '../../wire/errors.ts'
 import { checkSignal } from './disk-errors.ts'
 import { QUARANTINE_FOLDER } from './names.ts'
 
@@ -30,9 +31,19 @@ async function* below(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<string> {
   checkSignal(signal, 'walking the archive')
-  for (const { name, kind } of await disk.list(join(root, folder))) {
+  for (const { name, kind } of await listIfThere(disk, join(root, folder))) {
     const path = `${folder}/${name}`
     if (kind === 'folder') yield* below(disk, root, path, signal)
     else if (kind === 'file' && name.endsWith('.mp4')) yield path
+  }
+}
+
+/** A folder may go while this is running: its last file expired. */
+async function listIfThere(disk: Disk, path: string): Promise<DiskEntry[]> {
+  try {
+    return await disk.list(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
   }
 }
