@@ -22,8 +22,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const PURE = ['wire', 'media']
 const PURE_MAY_USE = ['node:crypto', 'node:buffer', 'node:zlib']
 
-/** As tsconfig.build.json leaves them out. */
-const TEST_ONLY = /(\.test|-fake|-fixture)\.ts$|\/(test-home|sample-streams|udp-forwarder|receive-run)\.ts$/
+/** What tests alone use is what tsconfig.build.json leaves out: everything of a kind by the end of its name, or a path. */
+const { exclude } = JSON.parse(readFileSync(join(HERE, '..', 'tsconfig.build.json'), 'utf8')) as { exclude: string[] }
+
+function isTestOnly(path: string): boolean {
+  return exclude.some((entry) => {
+    const suffix = entry.split('**/*')[1]
+    return suffix === undefined ? entry === `firmware/${path}` : path.endsWith(suffix)
+  })
+}
 
 interface Import {
   readonly file: string
@@ -40,7 +47,7 @@ function importsOf(file: string): Import[] {
 
 function sources(): string[] {
   return readdirSync(HERE, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && path.includes('/') && !TEST_ONLY.test(path))
+    .filter((path) => path.endsWith('.ts') && path.includes('/') && !isTestOnly(path))
     .map((path) => join(HERE, path))
 }
 
@@ -64,6 +71,17 @@ test('wire and media do no I/O', () => {
     .filter((file) => PURE.includes(roomOf(file)))
     .flatMap(importsOf)
     .filter(({ from }) => from.startsWith('node:') && !PURE_MAY_USE.includes(from))
+    .map(({ file, from }) => `${relative(HERE, file)} imports ${from}`)
+  assert.equal(wrong, [])
+})
+
+test('what is shipped uses nothing that only tests use', () => {
+  const wrong = sources()
+    .flatMap(importsOf)
+    .filter(
+      ({ file, from }) =>
+        from === 'uvu' || (from.startsWith('.') && isTestOnly(relative(HERE, resolve(dirname(file), from)))),
+    )
     .map(({ file, from }) => `${relative(HERE, file)} imports ${from}`)
   assert.equal(wrong, [])
 })

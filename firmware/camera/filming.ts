@@ -1,29 +1,34 @@
 /** All that runs once the camera knows its storage device: capture → seal → ring → uplink, and the link beneath. */
-
-import { join } from 'node:path'
 import { CameraLink } from '../link/camera-link.ts'
+import type { Channel } from '../link/channel.ts'
 import type { Identity } from '../link/identity.ts'
 import type { Pairing, PairingFile } from '../link/pairing.ts'
-import { readPrivate, writePrivate } from '../link/private-file.ts'
 import type { FreshnessSource } from '../link/replay.ts'
 import { LogSealer } from '../link/seal.ts'
 import { ServerAddresses } from '../link/server-addresses.ts'
 import type { UdxPort } from '../link/udx-port.ts'
+import { Changes, withoutNumbers } from '../platform/changes.ts'
+import { sleep } from '../platform/clock.ts'
 import { RealDisk } from '../platform/disk-real.ts'
-import type { HomewardError } from '../wire/errors.ts'
+import { errorLine } from '../wire/errors.ts'
 import { AckDelay } from './ack-delay.ts'
-import { Capture } from './encoder/capture.ts'
-import { createEncoder, parseSource } from './encoder/source.ts'
+import { Capture, type CaptureState } from './encoder/capture.ts'
+import { createEncoder, maskUrl, parseSource } from './encoder/source.ts'
+import { readKnownCard, rememberCard } from './known-card.ts'
+import { LinkWatch } from './link-watch.ts'
 import { Recorder } from './recorder.ts'
 import { MemoryRing } from './ring/memory-ring.ts'
 import { openRing, type Ring } from './ring/ring.ts'
 import type { AgentBase, CameraSettings } from './settings.ts'
+import { forgetUnsent, noteUnsent, readUnsent } from './unsent.ts'
 import { Uplink } from './uplink.ts'
 
 /** Ten seconds at 16 Mbit/s, for the time until a card is back. */
 const MEMORY_RING_BYTES = 24 * 1024 * 1024
 
-const CARD_MARK = 'card-known'
+/** What is in memory only gets this long at the end: the agent must be gone within 5 s. */
+const LAST_CHANCE_MS = 1_000
+const LOOK_EVERY_MS = 100
 
 export interface FilmingParts {
   readonly identity: Identity
@@ -33,112 +38,117 @@ export interface FilmingParts {
   readonly pairingFile: PairingFile
 }
 
-interface FilmingState {
-  readonly recorder: Recorder
-  readonly capture: Capture
-  readonly link: CameraLink
-  readonly uplink: Uplink
-  readonly delay: AckDelay
-  readonly log: AgentBase['log']
-}
-
 export class Filming {
   readonly recorder: Recorder
   readonly capture: Capture
-  readonly link: CameraLink
   readonly uplink: Uplink
   readonly delay: AckDelay
-  readonly #log: AgentBase['log']
+  readonly #settings: CameraSettings
+  readonly #parts: FilmingParts
+  readonly #base: AgentBase
+  readonly #channels = new Set<(channel: Channel) => void>()
+  readonly #watch: LinkWatch
+  #link: CameraLink
   #closing: Promise<void> | undefined
 
-  private constructor(parts: FilmingState) {
-    this.recorder = parts.recorder
-    this.capture = parts.capture
-    this.link = parts.link
-    this.uplink = parts.uplink
-    this.delay = parts.delay
-    this.#log = parts.log
+  /** Rejects when the ring's folder is wrong; then nothing is left open. */
+  static async start(settings: CameraSettings, pairing: Pairing, parts: FilmingParts, base: AgentBase): Promise<Filming> {
+    const known = await readKnownCard(settings.state)
+    const filming = new Filming(settings, pairing, parts, base, known !== undefined && known === settings.ring)
+    try {
+      await filming.recorder.start()
+    } catch (error) {
+      await filming.recorder.close()
+      throw error
+    }
+    filming.uplink.start()
+    filming.#link.start()
+    filming.#watch.start()
+    await filming.#enterUnsent()
+    filming.capture.start()
+    return filming
   }
 
-  /** Rejects when the source's text or the ring's folder is wrong; then nothing is left open. */
-  static async start(
+  private constructor(
     settings: CameraSettings,
     pairing: Pairing,
     parts: FilmingParts,
     base: AgentBase,
-  ): Promise<Filming> {
+    cardKnown: boolean,
+  ) {
     const { clock, random, log } = base
-    const { identity, boot, source, port, pairingFile } = parts
-    const encoder = createEncoder(parseSource(settings.source), { clock, random })
-    const warn = (problem: HomewardError) => log.warn({ code: problem.code }, problem.message)
-    const server = serverOf(settings, pairing)
-    const link = new CameraLink({
-      ...{ identity, port, pairing, source, clock, random },
-      ...(server === undefined ? {} : { server: new ServerAddresses(server, clock) }),
-      onAddresses: (addresses) => void pairingFile.remember(addresses).catch(warn),
-      onEnrolled: (name) => {
-        log.info({ name }, 'the storage device knows this camera')
-        void pairingFile.enrolled(name).catch(warn)
-      },
+    const { boot, pairingFile } = parts
+    this.#settings = settings
+    this.#parts = parts
+    this.#base = base
+    this.#link = this.#newLink(pairing)
+    this.#watch = new LinkWatch({
+      status: () => this.#link.status(),
+      clock,
+      onTrouble: (problem) => this.#warn(problem),
+      onConnected: (path) => log.info({ path }, 'connected with the storage device'),
     })
-    const delay = new AckDelay(clock)
-    const watched = new WeakSet<Ring>()
-    const watch = (ring: Ring) => {
-      if (watched.has(ring)) return
-      watched.add(ring)
-      ring.onChange(() => {
-        if (ring === recorder.active) delay.changed(ring)
-      })
-    }
-    const uplink = new Uplink({
-      ...{ link, clock, boot },
+    this.delay = new AckDelay(clock)
+    this.uplink = new Uplink({
+      link: { onChannel: (listener) => this.#onChannel(listener) },
+      ...{ clock, boot },
       name: () => pairingFile.current?.name ?? pairing.wantedName,
-      report: () => ({ state: capture.state.state, captured: recorder.counts.captured }),
+      report: () => ({ state: this.capture.state.state, captured: this.recorder.counts.captured }),
       onAlarm: (alarm) =>
         alarm === undefined
           ? log.info('the storage device keeps footage again')
           : log.warn({ code: alarm.code }, `the storage device keeps nothing right now: ${alarm.text}`),
-      onWarning: warn,
+      onWarning: (problem) => this.#warn(problem),
     })
-    const recorder = new Recorder({
-      openCard: settings.ring === undefined ? undefined : () => openCard(settings, pairing, parts, base),
-      openMemory: () => {
-        const sealer = new LogSealer(identity, pairing.storage)
-        return new MemoryRing({ sealer, boot, clock, capacityBytes: MEMORY_RING_BYTES })
-      },
-      cardKnown: (await readPrivate(join(settings.state, CARD_MARK))) === settings.ring,
+    this.recorder = new Recorder({
+      openCard: settings.ring === undefined ? undefined : () => this.#openCard(pairing.storage),
+      openMemory: () => this.#openMemory(pairing.storage),
+      cardKnown,
       clock,
       boot,
-      onRings: (rings) => {
-        for (const ring of rings) watch(ring)
-        uplink.setRings(rings)
+      onRings: this.#ringsListener(),
+      onCard: (problem) => {
+        if (problem === undefined) log.info({ ring: settings.ring }, 'the card is in use again')
+        else log.warn({ code: problem.code }, `recording to memory, not to the card: ${errorLine(problem)}`)
       },
-      warn,
     })
-    const capture = new Capture({
-      encoder,
-      sink: recorder,
+    this.capture = new Capture({
+      encoder: createEncoder(parseSource(settings.source), { clock, random }),
+      sink: this.recorder,
       clock,
-      onState: (state) => {
-        if (state.state === 'waiting') warn(state.lastError)
-        else log.info({ state: state.state, restarts: state.restarts }, `encoder ${state.state}`)
-      },
+      onState: this.#captureListener(),
     })
-    try {
-      await recorder.start()
-    } catch (error) {
-      await recorder.close()
-      throw error
-    }
-    uplink.start()
-    link.start()
-    capture.start()
-    return new Filming({ recorder, capture, link, uplink, delay, log })
+  }
+
+  get link(): CameraLink {
+    return this.#link
+  }
+
+  /** Takes a new setup code of the same storage device: another server, other addresses. What is filmed goes on. */
+  async reconnect(pairing: Pairing): Promise<void> {
+    const old = this.#link
+    this.#link = this.#newLink(pairing)
+    await old.close()
+    this.#link.start()
   }
 
   /** Ends capturing; what is on the card goes on being sent. */
   stopCapture(): Promise<void> {
     return this.capture.close()
+  }
+
+  /** Waits until nothing is left of what had been captured before this call. False when that takes longer. */
+  async settled(withinMs: number): Promise<boolean> {
+    const { clock } = this.#base
+    const startUs = clock.monoUs()
+    for (;;) {
+      const elapsedMs = (clock.monoUs() - startUs) / 1000
+      const older = ({ unackedBytes, oldestUnackedAgeMs }: ReturnType<Ring['stats']>) =>
+        unackedBytes > 0 && oldestUnackedAgeMs >= elapsedMs
+      if (!this.recorder.rings.some((ring) => older(ring.stats()))) return true
+      if (elapsedMs >= withinMs) return false
+      await sleep(clock, LOOK_EVERY_MS)
+    }
   }
 
   /** Idempotent: capture first, so that what it holds still reaches the card. */
@@ -148,26 +158,107 @@ export class Filming {
   }
 
   async #close(): Promise<void> {
+    const { log } = this.#base
     await this.capture.close()
+    if (this.recorder.card !== 'ok' && this.uplink.status.connected) await this.settled(LAST_CHANCE_MS)
+    this.#watch.close()
     await this.uplink.close()
-    await this.link.close()
-    await this.recorder.close().catch((err: unknown) => this.#log.warn({ err }, 'the card was not closed cleanly'))
+    await this.#link.close()
+    try {
+      const unsent = await this.recorder.close()
+      if (unsent > 0) log.warn({ fragments: unsent }, 'footage that was in memory only is lost')
+      await noteUnsent(this.#settings.state, unsent)
+    } catch (err) {
+      log.warn({ err }, 'the card was not closed cleanly')
+    }
   }
-}
 
-/** Every opening is a log of its own, with a key that stays in memory. */
-async function openCard(
-  { ring: dir = '', ringSize, state }: CameraSettings,
-  { storage }: Pairing,
-  { identity, boot }: FilmingParts,
-  { clock }: AgentBase,
-): Promise<Ring> {
-  const ring = await openRing({
-    ...{ disk: new RealDisk(), dir, camera: identity, sealer: new LogSealer(identity, storage), boot, clock },
-    ...(ringSize === undefined ? {} : { capacityBytes: ringSize }),
-  })
-  await writePrivate(join(state, CARD_MARK), dir)
-  return ring
+  async #enterUnsent(): Promise<void> {
+    const { state } = this.#settings
+    const unsent = await readUnsent(state)
+    if (unsent === 0) return
+    await this.recorder.missed(unsent, 'never-sent')
+    await forgetUnsent(state)
+  }
+
+  #newLink(pairing: Pairing): CameraLink {
+    const { identity, source, port, pairingFile } = this.#parts
+    const { clock, random, log } = this.#base
+    const server = serverOf(this.#settings, pairing)
+    const link = new CameraLink({
+      ...{ identity, port, pairing, source, clock, random },
+      ...(server === undefined ? {} : { server: new ServerAddresses(server, clock) }),
+      onAddresses: (addresses) => void pairingFile.remember(addresses).catch((error) => this.#warn(error)),
+      onEnrolled: (name) => {
+        log.info({ name }, 'the storage device knows this camera')
+        void pairingFile.enrolled(name).catch((error) => this.#warn(error))
+      },
+    })
+    link.onChannel((channel) => {
+      for (const listener of [...this.#channels]) listener(channel)
+    })
+    return link
+  }
+
+  #onChannel(listener: (channel: Channel) => void): () => void {
+    this.#channels.add(listener)
+    return () => this.#channels.delete(listener)
+  }
+
+  /** Every opening is a log of its own, with a key that stays in memory. */
+  async #openCard(storage: Uint8Array): Promise<Ring> {
+    const { ring: dir = '', ringSize, state } = this.#settings
+    const { identity, boot } = this.#parts
+    const ring = await openRing({
+      ...{ disk: new RealDisk(), dir, camera: identity, sealer: new LogSealer(identity, storage), boot },
+      clock: this.#base.clock,
+      ...(ringSize === undefined ? {} : { capacityBytes: ringSize }),
+    })
+    // Only for the next start to know; no reason not to record.
+    await rememberCard(state, dir).catch((error) => this.#warn(error))
+    return ring
+  }
+
+  #openMemory(storage: Uint8Array): Ring {
+    const { identity, boot } = this.#parts
+    const sealer = new LogSealer(identity, storage)
+    return new MemoryRing({ sealer, boot, clock: this.#base.clock, capacityBytes: MEMORY_RING_BYTES })
+  }
+
+  #ringsListener(): (rings: readonly Ring[]) => void {
+    const watched = new WeakSet<Ring>()
+    return (rings) => {
+      for (const ring of rings) {
+        if (watched.has(ring)) continue
+        watched.add(ring)
+        ring.onChange(() => {
+          if (ring === this.recorder.active) this.delay.changed(ring)
+        })
+      }
+      this.uplink.setRings(rings)
+    }
+  }
+
+  /** An encoder that is started again and again for the same reason is told of once. */
+  #captureListener(): (state: CaptureState) => void {
+    const { log } = this.#base
+    const { source } = this.#settings
+    const changes = new Changes()
+    return (state) => {
+      if (state.state === 'waiting') {
+        const { code } = state.lastError
+        const line = errorLine(state.lastError)
+        if (changes.differs(withoutNumbers(`${code} ${line}`))) log.warn({ code }, `${line} Trying again.`)
+        else log.debug({ code, restarts: state.restarts }, line)
+      } else if (state.state === 'running') {
+        if (changes.differs('running')) log.info({ source: maskUrl(source), restarts: state.restarts }, 'filming')
+      } else if (state.state === 'ended') log.info('the source is over')
+    }
+  }
+
+  #warn(problem: { readonly code: string; readonly message: string; readonly hint?: string | undefined }): void {
+    this.#base.log.warn({ code: problem.code }, errorLine(problem))
+  }
 }
 
 /** The setup code's server, at another address when one is given. */

@@ -3,13 +3,19 @@
  * that is not written any more stays attached until all of it is safe.
  */
 import type { Clock, Timer } from '../platform/clock.ts'
-import { HomewardError, isHomewardError } from '../wire/errors.ts'
+import { type ErrorCode, HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { GapReason } from '../wire/gap.ts'
 import type { CapturedFragment, CaptureGap, CaptureGapReason, CaptureSink, CaptureSpan } from './encoder/captured.ts'
 import type { GapTimes, Ring, RingFragment } from './ring/ring.ts'
+import { countWaiting } from './waiting.ts'
 
 /** A card that was pushed back in is found within this time. */
 export const CARD_RETRY_MS = 5_000
+/** A card that can be read but not written is tried less and less often: each time all of it is looked through. */
+export const CARD_RETRY_MAX_MS = 80_000
+
+/** What pulling out, swapping or wearing out a card looks like. */
+const CARD_TROUBLE: readonly ErrorCode[] = ['RING_UNMARKED', 'RING_FOREIGN', 'RING_FAILED', 'DISK_FULL']
 
 const GAP_REASONS: Record<CaptureGapReason, GapReason> = {
   'card-stalled': 'too-slow',
@@ -29,7 +35,8 @@ export interface RecorderOptions {
   readonly boot: string
   /** A ring was attached, or is gone. */
   onRings(rings: readonly Ring[]): void
-  warn(problem: HomewardError): void
+  /** Why the card is not used from now on; undefined when it is used again. */
+  onCard(problem: HomewardError | undefined): void
 }
 
 export type CardState = 'ok' | 'read-only' | 'failed' | 'gone' | 'none'
@@ -41,6 +48,7 @@ export class Recorder implements CaptureSink {
   /** Why the card is not in use. */
   #cardProblem: HomewardError | undefined
   #timer: Timer | undefined
+  #retryMs = CARD_RETRY_MS
   #reopening: Promise<void> | undefined
   #stopWatching: (() => void) | undefined
   #closed = false
@@ -59,13 +67,12 @@ export class Recorder implements CaptureSink {
       try {
         this.#card = await openCard()
       } catch (error) {
-        if (!isHomewardError(error) || !(cardKnown || isHomewardError(error, 'RING_FAILED'))) throw error
+        const expected = cardKnown ? CARD_TROUBLE : (['RING_FAILED'] as const)
+        if (!isHomewardError(error, ...expected)) throw error
         this.#cardFailed(error)
       }
     }
-    if (this.#card !== undefined && this.#card.stats().card !== 'ok') {
-      this.#cardFailed(new HomewardError('RING_FAILED', 'the card can be read but not written'))
-    }
+    if (this.#card !== undefined && this.#card.stats().card !== 'ok') this.#cardFailed(notWritable())
     this.#announce()
   }
 
@@ -118,16 +125,25 @@ export class Recorder implements CaptureSink {
     this.#lost += gap.span
   }
 
-  /** Idempotent; finishes what is under way. */
-  async close(): Promise<void> {
+  /** Enters that `span` fragments will never come. */
+  async missed(span: number, reason: GapReason): Promise<void> {
+    if (span === 0) return
+    await this.#onActive((ring) => ring.addGap(span, reason))
+    this.#lost += span
+  }
+
+  /** Idempotent; finishes what is under way. Resolves with how many fragments were in memory only and are gone now. */
+  async close(): Promise<number> {
     this.#closed = true
     this.#timer?.cancel()
     this.#stopWatching?.()
     await this.#reopening
     const rings = this.rings
+    const unsent = this.#memory === undefined ? 0 : countWaiting(this.#memory.logs())
     this.#card = undefined
     this.#memory = undefined
     await Promise.all(rings.map((ring) => ring.close()))
+    return unsent
   }
 
   /** What the card refuses goes to memory. */
@@ -143,11 +159,13 @@ export class Recorder implements CaptureSink {
   }
 
   #cardFailed(problem: HomewardError): void {
-    if (this.#cardProblem?.message !== problem.message) this.#options.warn(problem)
+    if (this.#closed) return
+    const told = this.#cardProblem?.message === problem.message
     this.#cardProblem = problem
+    if (!told) this.#options.onCard(problem)
     if (this.#memory === undefined) this.#useMemory()
     this.#announce()
-    this.#timer ??= this.#options.clock.after(CARD_RETRY_MS, () => {
+    this.#timer ??= this.#options.clock.after(this.#retryMs, () => {
       this.#timer = undefined
       this.#reopening = this.#reopen().finally(() => {
         this.#reopening = undefined
@@ -165,9 +183,13 @@ export class Recorder implements CaptureSink {
     try {
       const card = await openCard()
       if (this.#closed) return await card.close()
+      // One that takes no writes stays all the same: what is on it can be sent.
       this.#card = card
-      if (card.stats().card !== 'ok') throw new HomewardError('RING_FAILED', 'the card can be read but not written')
+      const works = card.stats().card === 'ok'
+      this.#retryMs = works ? CARD_RETRY_MS : Math.min(this.#retryMs * 2, CARD_RETRY_MAX_MS)
+      if (!works) throw notWritable()
       this.#cardProblem = undefined
+      this.#options.onCard(undefined)
       this.#announce()
     } catch (error) {
       this.#cardFailed(
@@ -196,6 +218,12 @@ export class Recorder implements CaptureSink {
     this.#options.onRings(this.rings)
     if (this.#memory !== undefined) this.#retireMemory(this.#memory)
   }
+}
+
+function notWritable(): HomewardError {
+  return new HomewardError('RING_FAILED', 'the card can be read but not written', {
+    hint: 'Is it locked, mounted read-only, or worn out? What is on it is still sent.',
+  })
 }
 
 function timesOf({ run, monoUs, wallUs, clock, durationUs }: CaptureSpan): GapTimes {

@@ -1,16 +1,12 @@
 /** Commands that ask a running agent through its control socket. */
-import { join } from 'node:path'
 import { callControl } from '../platform/control.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
+import { controlPath } from './agent-process.ts'
 import { formatBytes } from './output.ts'
 
 export interface CommandFlags {
   readonly state: string
   readonly json?: boolean
-}
-
-export function controlPath(state: string): string {
-  return join(state, 'control.sock')
 }
 
 /** Throws what the agent answers, or AGENT_NOT_RUNNING with what to start. */

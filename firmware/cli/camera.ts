@@ -1,17 +1,17 @@
 /** `homeward camera …`: the camera agent and the commands that ask it. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { Logger } from 'pino'
 import { CameraAgent, type CameraSettings } from '../camera/agent.ts'
 import { cameraCommands } from '../camera/commands.ts'
 import { initRing } from '../camera/ring/ring.ts'
 import { setUpOffline } from '../camera/setup.ts'
 import { RealClock } from '../platform/clock-real.ts'
-import { ControlServer } from '../platform/control.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { realRandom } from '../platform/random.ts'
 import { isHomewardError } from '../wire/errors.ts'
-import { type Closable, commonSettings, createLogger, makeStateFolder, runUntilSignal } from './agent-process.ts'
-import { ask, type CommandFlags, controlPath } from './ask.ts'
+import { commonSettings, lockState, makeStateFolder, type RunningProgram, runProgram } from './agent-process.ts'
+import { ask, type CommandFlags } from './ask.ts'
 import { describeStatus } from './camera-text.ts'
 import { formatBytes, printLine, printResult } from './output.ts'
 import { addSettingFlags, byteCount, defaultState, hostPort, loadSettings, text } from './settings.ts'
@@ -32,8 +32,8 @@ const SETTINGS = {
   ),
   ringSize: byteCount(
     { key: 'ring-size', placeholder: 'BYTES', help: 'what the ring may take of the card (default: all that is free)' },
-    0,
-    0,
+    undefined,
+    SMALLEST_RING_BYTES,
   ),
   p2p: hostPort({ key: 'p2p', placeholder: 'HOST:PORT', help: "overrides the setup code's P2P server" }, undefined),
   listen: hostPort(
@@ -55,11 +55,8 @@ export function addCameraCommand(program: Command): void {
   addSettingFlags(camera.command('run').description('run the camera agent'), SETTINGS).action(
     async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
-      const log = createLogger(ROLE, settings.logLevel)
-      await makeStateFolder(settings.state)
       const ring = settings.ring === 'none' ? undefined : resolve(settings.ring)
-      const ringSize = settings.ringSize === 0 ? undefined : Math.max(settings.ringSize, SMALLEST_RING_BYTES)
-      process.exitCode = await runUntilSignal(() => runAgent({ ...settings, ring, ringSize }, log), log)
+      process.exitCode = await runProgram(settings, (log) => runAgent({ ...settings, ring }, log))
     },
   )
 
@@ -79,7 +76,8 @@ export function addCameraCommand(program: Command): void {
       const answer = await ask(flags, 'setup', args).catch(async (error: unknown) => {
         if (!isHomewardError(error, 'AGENT_NOT_RUNNING')) throw error
         await makeStateFolder(flags.state)
-        return setUpOffline({ ...args, state: flags.state, ring: resolve(flags.ring) })
+        const unlock = await lockState(flags.state)
+        return setUpOffline({ ...args, state: flags.state, ring: resolve(flags.ring) }).finally(unlock)
       })
       printResult(answer as { storage: string; running: boolean }, flags.json === true, ({ storage, running }) =>
         running
@@ -102,29 +100,17 @@ export function addCameraCommand(program: Command): void {
     .action(async (dir: string, flags: { size?: string }) => {
       const path = resolve(dir)
       const { size } = await loadSettings(
-        { size: byteCount({ key: 'size', placeholder: '', help: '' }, 0, SMALLEST_RING_BYTES) },
+        { size: byteCount({ key: 'size', placeholder: '', help: '' }, undefined, SMALLEST_RING_BYTES) },
         flags,
       )
-      await initRing(new RealDisk(), path, size === 0 ? {} : { capacityBytes: size })
+      await initRing(new RealDisk(), path, size === undefined ? {} : { capacityBytes: size })
       printLine(
-        `${path} is ready to be a ring${size === 0 ? '' : ` of ${formatBytes(size)}`}: homeward camera run --ring ${path}`,
+        `${path} is ready to be a ring${size === undefined ? '' : ` of ${formatBytes(size)}`}: homeward camera run --ring ${path}`,
       )
     })
 }
 
-async function runAgent(settings: CameraSettings, log: ReturnType<typeof createLogger>): Promise<Closable> {
+async function runAgent(settings: CameraSettings, log: Logger): Promise<RunningProgram> {
   const agent = await CameraAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
-  const control = new ControlServer(controlPath(settings.state), cameraCommands(agent))
-  try {
-    await control.start()
-  } catch (error) {
-    await agent.close()
-    throw error
-  }
-  return {
-    close: async () => {
-      await control.close()
-      await agent.close()
-    },
-  }
+  return { commands: cameraCommands(agent), close: () => agent.close() }
 }

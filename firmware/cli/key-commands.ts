@@ -4,10 +4,8 @@ import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { loadIdentity } from '../link/identity.ts'
 import { exportKey, importKey, PASSPHRASE_MIN_CHARACTERS } from '../link/key-backup.ts'
-import { callControl } from '../platform/control.ts'
-import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
-import { makeStateFolder } from './agent-process.ts'
-import { controlPath } from './ask.ts'
+import { HomewardError, systemCode } from '../wire/errors.ts'
+import { lockState, makeStateFolder } from './agent-process.ts'
 
 interface KeyFlags {
   readonly state: string
@@ -25,25 +23,17 @@ export async function exportBackup(flags: KeyFlags): Promise<string> {
   return (await exportKey(identity, passphrase)).trimEnd()
 }
 
-/** The UID that is back. */
+/** The UID that is back. Throws AGENT_RUNNING while an agent uses the state folder. */
 export async function importBackup(file: string, flags: KeyFlags & { readonly replace?: boolean }): Promise<string> {
-  await refuseWhileRunning(flags.state)
   await makeStateFolder(flags.state)
-  const text = await readText(file)
-  const passphrase = await readPassphrase(flags.passphraseFile)
-  return (await importKey(flags.state, text, passphrase, { replace: flags.replace === true })).uid
-}
-
-async function refuseWhileRunning(state: string): Promise<void> {
+  const unlock = await lockState(flags.state)
   try {
-    await callControl(controlPath(state), 'status', {})
-  } catch (error) {
-    if (isHomewardError(error, 'AGENT_NOT_RUNNING')) return
-    throw error
+    const text = await readText(file)
+    const passphrase = await readPassphrase(flags.passphraseFile)
+    return (await importKey(flags.state, text, passphrase, { replace: flags.replace === true })).uid
+  } finally {
+    await unlock()
   }
-  throw new HomewardError('AGENT_RUNNING', `an agent is running with the state folder ${state}`, {
-    hint: 'Stop it first.',
-  })
 }
 
 async function readPassphrase(file: string | undefined): Promise<string> {

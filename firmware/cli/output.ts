@@ -1,7 +1,7 @@
 /** What a command shows: text for a person, one JSON value for a program, one clear line for an error. */
 
 import { describeError } from '../platform/control.ts'
-import { isUsageError } from '../wire/errors.ts'
+import { errorLine, isUsageError } from '../wire/errors.ts'
 
 export const EXIT_OK = 0
 export const EXIT_FAILED = 1
@@ -25,16 +25,10 @@ export function printResult<T>(value: T, json: boolean, asText: (value: T) => st
 export function reportError(error: unknown, json: boolean): number {
   const description = describeError(error)
   if (json) printJson({ error: description })
-  else
-    process.stderr.write(
-      `homeward: ${sentence(description.message)}${description.hint ? ` ${description.hint}` : ''}\n`,
-    )
+  else process.stderr.write(`homeward: ${errorLine(description)}\n`)
+  // A fault of the program itself: where it was is what the one who mends it needs.
   if (description.code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   return isUsageError(error) ? EXIT_USAGE : EXIT_FAILED
-}
-
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

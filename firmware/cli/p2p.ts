@@ -1,13 +1,11 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { loadIdentity } from '../link/identity.ts'
 import { UdxPort } from '../link/udx-port.ts'
 import { MemoryRegistry } from '../p2p/registry/memory.ts'
 import { P2pServer } from '../p2p/server.ts'
 import { RealClock } from '../platform/clock-real.ts'
-import { ControlServer } from '../platform/control.ts'
 import { realRandom } from '../platform/random.ts'
-import { type Closable, commonSettings, createLogger, makeStateFolder, runUntilSignal } from './agent-process.ts'
+import { commonSettings, type RunningProgram, runProgram } from './agent-process.ts'
 import { addSettingFlags, hostPort, loadSettings, type SettingsOf } from './settings.ts'
 
 const SETTINGS = {
@@ -25,44 +23,35 @@ export function addP2pCommand(program: Command): void {
     .description('the P2P server: tells cameras where their storage device is')
     .action(async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
-      const log = createLogger('p2p', settings.logLevel)
-      await makeStateFolder(settings.state)
-      process.exitCode = await runUntilSignal(async () => {
+      process.exitCode = await runProgram(settings, async (log) => {
         const server = await startP2p(settings)
         log.info({ listen: server.listen, key: server.key }, 'P2P server is up')
         return server
-      }, log)
+      })
     })
   addSettingFlags(command, SETTINGS)
 }
 
-interface RunningP2p extends Closable {
+interface RunningP2p extends RunningProgram {
   readonly listen: { readonly host: string; readonly port: number }
   /** As text; pinned by storage devices and in setup codes. */
   readonly key: string
 }
 
-async function startP2p(settings: SettingsOf<typeof SETTINGS>): Promise<RunningP2p> {
-  const identity = await loadIdentity(settings.state)
-  const port = new UdxPort(settings.listen)
+async function startP2p({ state, listen: asked }: SettingsOf<typeof SETTINGS>): Promise<RunningP2p> {
+  const identity = await loadIdentity(state)
+  const port = new UdxPort(asked)
   const clock = new RealClock()
   const server = new P2pServer({ port, identity, registry: new MemoryRegistry(clock), clock, random: realRandom })
-  const listen = { host: settings.listen.host, port: port.local.port }
-  const control = new ControlServer(join(settings.state, 'control.sock'), {
-    status: async () => ({ key: identity.uid, listen, counters: server.counters, ...(await server.stats()) }),
-  })
-  try {
-    await control.start()
-  } catch (error) {
-    await port.close()
-    throw error
-  }
+  const listen = { host: asked.host, port: port.local.port }
   server.start()
   return {
     listen,
     key: identity.uid,
+    commands: {
+      status: async () => ({ key: identity.uid, listen, counters: server.counters, ...(await server.stats()) }),
+    },
     close: async () => {
-      await control.close()
       await server.close()
       await port.close()
     },

@@ -7,7 +7,9 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { parse, TomlError } from 'smol-toml'
-import { HomewardError, systemCode } from '../wire/errors.ts'
+import { parseUid } from '../link/uid.ts'
+import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
+import { formatBytes } from './output.ts'
 
 export interface Setting<T> {
   /** As in the file; the flag is `--` and the same word. */
@@ -79,9 +81,12 @@ async function readToml(path: string): Promise<Record<string, unknown>> {
   try {
     return parse(text)
   } catch (cause) {
-    const at = cause instanceof TomlError ? `line ${cause.line}, column ${cause.column}: ` : ''
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : ''
-    throw new HomewardError('CONFIG_INVALID', `${path}: ${at}${why}`, { cause })
+    const at = cause instanceof TomlError ? `, line ${cause.line}, column ${cause.column}` : ''
+    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '').replace(/^Invalid TOML document: /, '') : ''
+    throw new HomewardError('CONFIG_INVALID', `${path}${at}: not valid TOML: ${why}`, {
+      hint: 'Text stands in quotes, as in: source = "test"',
+      cause,
+    })
   }
 }
 
@@ -165,17 +170,41 @@ const UNITS: Readonly<Record<string, number>> = {
   Ti: 2 ** 40,
 }
 
-export function byteCount(about: Text, fallback: number, least = 0): Setting<number> {
+export function byteCount<F extends number | undefined>(about: Text, fallback: F, least = 0): Setting<number | F> {
   return {
     ...about,
     fallback,
-    expected: `a number of bytes, such as 64GiB, 500MB or 1048576${least > 0 ? `, at least ${least}` : ''}`,
+    expected: `a number of bytes, such as 64GiB, 500MB or 1048576${least > 0 ? `, at least ${formatBytes(least)}` : ''}`,
     read: (value) => {
       const match = /^(\d+(?:\.\d+)?) ?(Ki|Mi|Gi|Ti|K|M|G|T|)B?$/.exec(String(value))
       const bytes = Math.round(Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? Number.NaN))
       return Number.isSafeInteger(bytes) && bytes >= least ? bytes : undefined
     },
   }
+}
+
+/** The public key of another device, as text. */
+export function publicKey(about: Text): Setting<Uint8Array | undefined> {
+  return {
+    ...about,
+    fallback: undefined,
+    expected: 'a key as text, 56 characters',
+    read: (value) => {
+      try {
+        return typeof value === 'string' ? parseUid(value) : undefined
+      } catch (error) {
+        if (isHomewardError(error, 'UID_INVALID')) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+/** The argument of a flag that is no setting. Throws USAGE. */
+export function wholeNumber(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value
+  throw new HomewardError('USAGE', `${flag}: "${text}" is not valid, expected a whole number from ${least} to ${most}`)
 }
 
 /** Where a program keeps its identity and settings unless told otherwise. */

@@ -1,18 +1,27 @@
 /** `homeward storage …`: the storage agent and the commands that ask it. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { Logger } from 'pino'
 import { loadIdentity } from '../link/identity.ts'
-import { parseUid } from '../link/uid.ts'
+import { TOKEN_TTL_DEFAULT_S, TOKEN_TTL_MAX_S } from '../link/tokens.ts'
 import { RealClock } from '../platform/clock-real.ts'
-import { ControlServer } from '../platform/control.ts'
 import { realRandom } from '../platform/random.ts'
 import { StorageAgent, type StorageSettings } from '../storage/agent.ts'
 import { storageCommands } from '../storage/commands.ts'
-import { type Closable, commonSettings, createLogger, makeStateFolder, runUntilSignal } from './agent-process.ts'
-import { ask, askWithProgress, type CommandFlags, controlPath } from './ask.ts'
+import { commonSettings, makeStateFolder, type RunningProgram, runProgram } from './agent-process.ts'
+import { ask, askWithProgress, type CommandFlags } from './ask.ts'
 import { exportBackup, importBackup } from './key-commands.ts'
 import { printLine, printResult } from './output.ts'
-import { addSettingFlags, byteCount, defaultState, folder, hostPort, loadSettings, type Setting } from './settings.ts'
+import {
+  addSettingFlags,
+  byteCount,
+  defaultState,
+  folder,
+  hostPort,
+  loadSettings,
+  publicKey,
+  wholeNumber,
+} from './settings.ts'
 import { reindexOffline } from './storage-offline.ts'
 import {
   describeCameras,
@@ -24,15 +33,6 @@ import {
 } from './storage-text.ts'
 
 const ROLE = 'storage'
-
-const p2pKey: Setting<Uint8Array | undefined> = {
-  key: 'p2p-key',
-  placeholder: 'KEY',
-  help: "the P2P server's key, as `homeward p2p` logs it (default: learned at the first contact)",
-  fallback: undefined,
-  expected: 'the key as text, as `homeward p2p` logs it',
-  read: (value) => (typeof value === 'string' ? parseUid(value) : undefined),
-}
 
 const SETTINGS = {
   ...commonSettings(ROLE),
@@ -46,7 +46,11 @@ const SETTINGS = {
     true,
   ),
   p2p: hostPort({ key: 'p2p', placeholder: 'HOST:PORT', help: 'the P2P server (default: none, LAN only)' }, undefined),
-  p2pKey,
+  p2pKey: publicKey({
+    key: 'p2p-key',
+    placeholder: 'KEY',
+    help: "the P2P server's key, as `homeward p2p` logs it (default: learned at the first contact)",
+  }),
   minFreeBytes: byteCount(
     { key: 'min-free', placeholder: 'BYTES', help: 'space on the disk that footage leaves alone' },
     2 ** 30,
@@ -59,9 +63,7 @@ export function addStorageCommand(program: Command): void {
   addSettingFlags(storage.command('run').description('run the storage agent'), SETTINGS).action(
     async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
-      const log = createLogger(ROLE, settings.logLevel)
-      await makeStateFolder(settings.state)
-      process.exitCode = await runUntilSignal(() => runAgent(settings, log), log)
+      process.exitCode = await runProgram(settings, (log) => runAgent(settings, log))
     },
   )
 
@@ -80,9 +82,9 @@ export function addStorageCommand(program: Command): void {
 
   command('pair', 'open a pairing window and print its setup code')
     .option('--name <NAME>', 'what the camera will be called')
-    .option('--ttl <SECONDS>', 'how long the code is good', '600')
+    .option('--ttl <SECONDS>', 'how long the code is good', String(TOKEN_TTL_DEFAULT_S))
     .action(async (flags: CommandFlags & { name?: string; ttl: string }) => {
-      const args = { ...(flags.name === undefined ? {} : { name: flags.name }), ttlS: Number(flags.ttl) }
+      const args = { ...(flags.name === undefined ? {} : { name: flags.name }), ttlS: wholeNumber('--ttl', flags.ttl, 1, TOKEN_TTL_MAX_S) }
       const answer = (await ask(flags, 'pair', args)) as { setupCode: string; expiresAt: string; note?: string }
       printResult(answer, flags.json === true, ({ setupCode, expiresAt, note }) =>
         [
@@ -161,22 +163,10 @@ export function addStorageCommand(program: Command): void {
     })
 }
 
-async function runAgent(settings: StorageSettings, log: ReturnType<typeof createLogger>): Promise<Closable> {
+async function runAgent(settings: StorageSettings, log: Logger): Promise<RunningProgram> {
   const agent = await StorageAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
-  const control = new ControlServer(controlPath(settings.state), storageCommands(agent))
-  try {
-    await control.start()
-  } catch (error) {
-    await agent.close()
-    throw error
-  }
   log.info({ uid: agent.identity.uid, listen: agent.listen, root: agent.root }, 'storage agent is up')
   const { recovery } = agent.archive
   if (recovery.files > 0) log.info(recovery, 'files that were open at the last end are put right')
-  return {
-    close: async () => {
-      await control.close()
-      await agent.close()
-    },
-  }
+  return { commands: storageCommands(agent), close: () => agent.close() }
 }

@@ -24,14 +24,16 @@ export interface ControlContext {
 }
 
 export type ControlHandler = (args: unknown, context: ControlContext) => unknown
+export type ControlHandlers = Readonly<Record<string, ControlHandler>>
 
 export class ControlServer {
   readonly #path: string
-  readonly #handlers: Readonly<Record<string, ControlHandler>>
+  readonly #handlers: ControlHandlers | Promise<ControlHandlers>
   readonly #open = new Map<Socket, AbortController>()
   #server: Server | undefined
 
-  constructor(path: string, handlers: Readonly<Record<string, ControlHandler>>) {
+  /** Requests wait for handlers that are promised; when they never come, the reason is the answer. */
+  constructor(path: string, handlers: ControlHandlers | Promise<ControlHandlers>) {
     this.#path = path
     this.#handlers = handlers
   }
@@ -99,7 +101,8 @@ export class ControlServer {
   async #answer(request: string, signal: AbortSignal, reply: (line: unknown) => void): Promise<void> {
     try {
       const { command, args } = parseRequest(request)
-      const handler = Object.hasOwn(this.#handlers, command) ? this.#handlers[command] : undefined
+      const handlers = await this.#handlers
+      const handler = Object.hasOwn(handlers, command) ? handlers[command] : undefined
       if (handler === undefined) {
         throw new HomewardError('USAGE', `the running agent knows no command "${command}"`, {
           hint: 'Agent and command are of different versions: restart the agent.',

@@ -92,24 +92,27 @@ async function run(folder: string): Promise<Run> {
 
   const kept: number[] = []
   let channels = 0
-  for (let seq = 0; seq < FRAGMENTS; seq++) {
-    // Longer away than the ring has room for; what was in flight is asked about on the next channel.
-    if (seq % 50 === 15) line.sever()
-    if (seq % 50 === 0) {
-      line.connect({ clock, keys: [camera.publicKey, storage.publicKey] }, watch)
-      channels++
+  try {
+    for (let seq = 0; seq < FRAGMENTS; seq++) {
+      // Longer away than the ring has room for; what was in flight is asked about on the next channel.
+      if (seq % 50 === 15) line.sever()
+      if (seq % 50 === 0) {
+        line.connect({ clock, keys: [camera.publicKey, storage.publicKey] }, watch)
+        channels++
+      }
+      if ((await append(ring, seq, clock)) === 'kept') kept.push(seq)
+      await pause(below(16))
     }
-    if ((await append(ring, seq, clock)) === 'kept') kept.push(seq)
-    await pause(below(16))
+    for (let waited = 0; ring.stats().unackedBytes > 0; waited += 20) {
+      assert.ok(waited < 20_000, `the ring drains: ${JSON.stringify(ring.stats())}, seed ${SEED}`)
+      await pause(20)
+    }
+  } finally {
+    await uplink.close()
+    await intake.close()
+    await ring.close()
+    await archive.close()
   }
-  for (let waited = 0; ring.stats().unackedBytes > 0; waited += 20) {
-    assert.ok(waited < 20_000, `the ring drains: ${JSON.stringify(ring.stats())}, seed ${SEED}`)
-    await pause(20)
-  }
-  await uplink.close()
-  await intake.close()
-  await ring.close()
-  await archive.close()
   return { log: ring.log, root, card, calls, kept, channels }
 }
 
