@@ -2,9 +2,10 @@
 import * as v from 'valibot'
 import { formatUid } from '../link/uid.ts'
 import type { ControlHandler } from '../platform/control.ts'
-import { HomewardError } from '../wire/errors.ts'
+import { errorLine, HomewardError } from '../wire/errors.ts'
 import type { CameraAgent } from './agent.ts'
 import type { Ring } from './ring/ring.ts'
+import { countWaiting, logsForOthers } from './waiting.ts'
 
 const setupArgs = v.object({
   code: v.string(),
@@ -39,7 +40,8 @@ function statusOf(agent: CameraAgent) {
     clock: { quality: clock.quality(), utc: new Date(clock.wallUs() / 1000).toISOString() },
     process: processUse(),
   }
-  if (filming === undefined) return { ...common, state: 'not-set-up' }
+  if (pairing === undefined) return { ...common, state: 'not-set-up' }
+  if (filming === undefined) return { ...common, state: 'not-filming', ...toldAs('problem', agent.problem) }
   const { recorder, uplink, link, capture } = filming
   const { captured, lost } = recorder.counts
   const { card, cardProblem } = recorder
@@ -49,17 +51,27 @@ function statusOf(agent: CameraAgent) {
     ...common,
     ...link.status(),
     seq: { captured, acked: uplinkStatus.acked, lost },
-    ring: { card, ...(cardProblem === undefined ? {} : { problem: cardProblem.message }), ...sumStats(recorder.rings) },
+    ring: {
+      card,
+      ...(cardProblem === undefined ? {} : { problem: errorLine(cardProblem) }),
+      ...sumStats(recorder.rings),
+      waitingForOthers: countWaiting(logsForOthers(recorder.rings, pairing.storage)),
+    },
     encoder: {
       state: state.state,
       restarts: state.restarts,
-      ...(state.lastError === undefined
-        ? {}
-        : { lastError: { code: state.lastError.code, message: state.lastError.message } }),
+      ...toldAs('lastError', state.lastError),
     },
+    ...(uplinkStatus.alarm === undefined ? {} : { alarm: uplinkStatus.alarm }),
     uplink: uplinkStatus,
     ackDelay: filming.delay.stats(),
   }
+}
+
+function toldAs(name: string, error: HomewardError | undefined) {
+  if (error === undefined) return {}
+  const { code, message, hint } = error
+  return { [name]: { code, message, ...(hint === undefined ? {} : { hint }) } }
 }
 
 function sumStats(rings: readonly Ring[]) {

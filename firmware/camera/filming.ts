@@ -10,7 +10,7 @@ import type { UdxPort } from '../link/udx-port.ts'
 import { Changes, withoutNumbers } from '../platform/changes.ts'
 import { sleep } from '../platform/clock.ts'
 import { RealDisk } from '../platform/disk-real.ts'
-import { errorLine } from '../wire/errors.ts'
+import { errorLine, type HomewardError } from '../wire/errors.ts'
 import { AckDelay } from './ack-delay.ts'
 import { Capture, type CaptureState } from './encoder/capture.ts'
 import { createEncoder, maskUrl, parseSource } from './encoder/source.ts'
@@ -52,7 +52,12 @@ export class Filming {
   #closing: Promise<void> | undefined
 
   /** Rejects when the ring's folder is wrong; then nothing is left open. */
-  static async start(settings: CameraSettings, pairing: Pairing, parts: FilmingParts, base: AgentBase): Promise<Filming> {
+  static async start(
+    settings: CameraSettings,
+    pairing: Pairing,
+    parts: FilmingParts,
+    base: AgentBase,
+  ): Promise<Filming> {
     const known = await readKnownCard(settings.state)
     const filming = new Filming(settings, pairing, parts, base, known !== undefined && known === settings.ring)
     try {
@@ -188,10 +193,11 @@ export class Filming {
     const link = new CameraLink({
       ...{ identity, port, pairing, source, clock, random },
       ...(server === undefined ? {} : { server: new ServerAddresses(server, clock) }),
-      onAddresses: (addresses) => void pairingFile.remember(addresses).catch((error) => this.#warn(error)),
+      onAddresses: (addresses) =>
+        void pairingFile.remember(addresses).catch((problem: HomewardError) => this.#warn(problem)),
       onEnrolled: (name) => {
         log.info({ name }, 'the storage device knows this camera')
-        void pairingFile.enrolled(name).catch((error) => this.#warn(error))
+        void pairingFile.enrolled(name).catch((problem: HomewardError) => this.#warn(problem))
       },
     })
     link.onChannel((channel) => {
@@ -215,7 +221,7 @@ export class Filming {
       ...(ringSize === undefined ? {} : { capacityBytes: ringSize }),
     })
     // Only for the next start to know; no reason not to record.
-    await rememberCard(state, dir).catch((error) => this.#warn(error))
+    await rememberCard(state, dir).catch((problem: HomewardError) => this.#warn(problem))
     return ring
   }
 

@@ -6,7 +6,7 @@ import { LINK_LOOK_MS, LinkWatch } from './link-watch.ts'
 
 const test = suite('link watch')
 
-const looking: LinkStatus = { state: 'looking' }
+const walking: LinkStatus = { state: 'walking' }
 const connected: LinkStatus = { state: 'connected', path: 'lan' }
 const lost = (message: string, hint = 'Look.'): LinkStatus => ({
   state: 'lost',
@@ -16,7 +16,7 @@ const lost = (message: string, hint = 'Look.'): LinkStatus => ({
 async function told(states: readonly LinkStatus[]): Promise<string[]> {
   const clock = new FakeClock()
   const lines: string[] = []
-  let now = looking
+  let now = walking
   const watch = new LinkWatch({
     status: () => now,
     clock,
@@ -35,7 +35,7 @@ async function told(states: readonly LinkStatus[]): Promise<string[]> {
 }
 
 test('each trouble once, though it comes and goes with every attempt', async () => {
-  const states = [looking, lost('no answer from 2'), looking, lost('no answer from 3'), looking, lost('again')]
+  const states = [walking, lost('no answer from 2'), walking, lost('no answer from 3'), walking, lost('again')]
   assert.equal(await told(states), ['no answer from 2'])
 })
 

@@ -1,9 +1,10 @@
 /** What every long-running program does the same way: settings, log, one per state folder, commands, signals. */
-import { access, constants, mkdir, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { type ControlHandlers, ControlServer } from '../platform/control.ts'
 import { tryLockFolder } from '../platform/folder-lock.ts'
+import { makeFolders } from '../platform/folders.ts'
 import { HomewardError, systemCode } from '../wire/errors.ts'
 import { formatEntry } from './log-lines.ts'
 import { EXIT_FAILED, EXIT_OK } from './output.ts'
@@ -54,26 +55,17 @@ export function controlPath(state: string): string {
 /** Makes the folder with its parents. Throws CONFIG_INVALID when that cannot be, or nothing may be written there. */
 export async function makeStateFolder(path: string): Promise<void> {
   try {
-    await makeFolders(path)
+    await makeFolders(path, 0o700)
     await access(path, constants.W_OK)
   } catch (cause) {
-    throw new HomewardError('CONFIG_INVALID', `the state folder ${path} cannot be used (${systemCode(cause) ?? cause})`, {
-      hint: 'Choose another one with --state, or run as a user who may write there.',
-      cause,
-    })
-  }
-}
-
-/** Step by step: Node's own recursive way never ends where a file system takes no folders, as in /proc. */
-async function makeFolders(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 })
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
-    if (code !== 'ENOENT' || dirname(path) === path) throw error
-    await makeFolders(dirname(path))
-    await mkdir(path, { mode: 0o700 })
+    throw new HomewardError(
+      'CONFIG_INVALID',
+      `the state folder ${path} cannot be used (${systemCode(cause) ?? cause})`,
+      {
+        hint: 'Choose another one with --state, or run as a user who may write there.',
+        cause,
+      },
+    )
   }
 }
 

@@ -1,13 +1,23 @@
-/** `camera status` for a person. */
+/** Answers of the camera agent as text for a person. */
+import { errorLine } from '../wire/errors.ts'
 import { formatBytes, formatDuration } from './output.ts'
 
-interface StatusAnswer {
+interface Told {
+  readonly message: string
+  readonly hint?: string
+}
+
+/** What is read of `camera status`. */
+export interface CameraStatusAnswer {
   readonly provisioned: boolean
   readonly uid: string
   readonly name: string
   readonly storage: string | null
   readonly state: string
   readonly path?: string
+  readonly retryInMs?: number
+  readonly problem?: Told
+  readonly alarm?: { readonly code: string; readonly text: string }
   readonly seq?: { readonly captured: number; readonly acked: number; readonly lost: number }
   readonly ring?: {
     readonly card: string
@@ -16,34 +26,96 @@ interface StatusAnswer {
     readonly unackedBytes: number
     readonly oldestUnackedAgeMs: number
     readonly full: boolean
+    readonly waitingForOthers: number
   }
   readonly encoder?: {
     readonly state: string
     readonly restarts: number
-    readonly lastError?: { readonly message: string }
+    readonly lastError?: Told
   }
-  readonly uplink?: { readonly alarm?: { readonly code: string; readonly text: string } }
+}
+
+const CARDS: Readonly<Record<string, string>> = {
+  ok: 'in use',
+  'read-only': 'can be read but not written: recording to memory',
+  failed: 'fails: recording to memory',
+  gone: 'is not there: recording to memory',
+  none: 'none: recording to memory',
 }
 
 export function describeStatus(answer: unknown): string {
-  const status = answer as StatusAnswer
-  const { seq, ring, encoder, uplink } = status
-  if (!status.provisioned || seq === undefined || ring === undefined || encoder === undefined) {
+  const status = answer as CameraStatusAnswer
+  const { seq, ring, encoder, alarm, problem } = status
+  if (!status.provisioned) {
     return `Camera ${status.uid}\nNot set up: make a code with \`homeward storage pair\`, then \`homeward camera setup CODE\`.`
+  }
+  const who = [
+    `Camera    ${status.name || 'without a name'} (${status.uid})`,
+    `Storage   ${status.storage}`,
+    ...(alarm === undefined ? [] : [`Alarm     the storage device keeps nothing right now: ${alarm.text}`]),
+  ]
+  if (seq === undefined || ring === undefined || encoder === undefined) {
+    return [...who, `Filming   no${problem === undefined ? '' : `: ${errorLine(problem)}`}`].join('\n')
   }
   const waiting =
     ring.unackedBytes === 0
       ? 'nothing waits'
       : `${formatBytes(ring.unackedBytes)} wait, the oldest for ${formatDuration(ring.oldestUnackedAgeMs)}`
+  const retry = status.retryInMs === undefined ? '' : `, next try in ${formatDuration(status.retryInMs)}`
   return [
-    `Camera    ${status.name || 'without a name'} (${status.uid})`,
-    `Storage   ${status.storage}`,
-    `Link      ${status.state}${status.path === undefined ? '' : `, path ${status.path}`}`,
+    ...who,
+    `Link      ${status.state}${status.path === undefined ? '' : `, path ${status.path}`}${retry}`,
+    ...more(problem && errorLine(problem)),
     `Footage   ${seq.captured} fragments captured, ${seq.acked} ACKed, ${seq.lost} lost since the start`,
-    `Card      ${ring.card}${ring.full ? ', full' : ''}, ${formatBytes(ring.capacityBytes)}, ${waiting}`,
-    ...(ring.problem === undefined ? [] : [`          ${ring.problem}`]),
-    `Encoder   ${encoder.state}, ${encoder.restarts} restarts`,
-    ...(encoder.lastError === undefined ? [] : [`          last: ${encoder.lastError.message}`]),
-    ...(uplink?.alarm === undefined ? [] : [`Alarm     the storage device keeps nothing now: ${uplink.alarm.text}`]),
+    `Card      ${CARDS[ring.card] ?? ring.card}${ring.full ? ', FULL' : ''}; room for ${formatBytes(ring.capacityBytes)}, ${waiting}`,
+    ...more(ring.problem),
+    ...more(forOthers(ring.waitingForOthers)),
+    `Encoder   ${encoder.state}, ${encoder.restarts} ${encoder.restarts === 1 ? 'restart' : 'restarts'}`,
+    ...more(
+      encoder.lastError &&
+        (encoder.state === 'running' ? `last: ${encoder.lastError.message}` : errorLine(encoder.lastError)),
+    ),
+  ].join('\n')
+}
+
+function more(line: string | undefined): string[] {
+  return line === undefined ? [] : [`          ${line}`]
+}
+
+function forOthers(fragments: number): string | undefined {
+  if (fragments === 0) return undefined
+  return `${fragments} fragments wait for another storage device; give them up with: homeward camera setup CODE --discard`
+}
+
+interface RingAnswer {
+  readonly log: string
+  readonly card: string
+  readonly capacityBytes: number
+  readonly usedBytes: number
+  readonly unackedBytes: number
+  readonly full: boolean
+  readonly logs: readonly {
+    readonly log: string
+    readonly recipient: string
+    readonly unacked: readonly (readonly [number, number])[]
+  }[]
+  readonly damage: readonly { readonly log: string; readonly first: number; readonly last: number }[]
+}
+
+export function describeRings(answer: unknown): string {
+  const rings = answer as readonly RingAnswer[]
+  if (rings.length === 0) return 'No ring is open: the camera is not set up, or does not film.'
+  return rings.map(describeRing).join('\n')
+}
+
+function describeRing({ log, card, capacityBytes, usedBytes, unackedBytes, full, logs, damage }: RingAnswer): string {
+  const where = card === 'none' ? 'Memory' : 'Card'
+  return [
+    `${where} (log ${log}): room for ${formatBytes(capacityBytes)}, ${formatBytes(usedBytes)} in use, ${formatBytes(unackedBytes)} wait${full ? ', FULL' : ''}`,
+    ...logs.map(({ log: name, recipient, unacked }) => {
+      const numbers = unacked.map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`)).join(', ')
+      return `  log ${name} for ${recipient.slice(0, 7)}: ${numbers} wait`
+    }),
+    ...damage.map(({ log: name, first, last }) => `  log ${name}: ${first} to ${last} are damaged`),
   ].join('\n')
 }

@@ -1,4 +1,5 @@
 /** `homeward camera …`: the camera agent and the commands that ask it. */
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Logger } from 'pino'
@@ -9,11 +10,11 @@ import { setUpOffline } from '../camera/setup.ts'
 import { RealClock } from '../platform/clock-real.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { realRandom } from '../platform/random.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
 import { commonSettings, lockState, makeStateFolder, type RunningProgram, runProgram } from './agent-process.ts'
 import { ask, type CommandFlags } from './ask.ts'
-import { describeStatus } from './camera-text.ts'
-import { formatBytes, printLine, printResult } from './output.ts'
+import { describeRings, describeStatus } from './camera-text.ts'
+import { formatBytes, printResult } from './output.ts'
 import { addSettingFlags, byteCount, defaultState, hostPort, loadSettings, text } from './settings.ts'
 
 const ROLE = 'camera'
@@ -43,22 +44,30 @@ const SETTINGS = {
   ),
 }
 
+/** For every `--source`. */
+export const SOURCES_HELP = `Sources:
+  v4l2:/dev/video0[,codec=h265,size=WxH,fps=N]  a camera that delivers H.264 or H.265
+  rtsp://[USER:PASSWORD@]HOST[:PORT]/PATH       a network camera
+  file:CLIP.mp4                                 a clip, again and again, in real time
+  test[:h265][,size=WxH,fps=N,gop=N,audio=aac]  ffmpeg's test picture
+  fake[:fps=N,gop=N,size=WxH,bitrate=N]         numbered frames, without ffmpeg`
+
 interface SetupFlags extends CommandFlags {
   readonly name?: string
   readonly discard?: boolean
-  readonly ring: string
+  readonly ring?: string
 }
 
 export function addCameraCommand(program: Command): void {
   const camera = program.command('camera').description('the camera: films, keeps, sends')
 
-  addSettingFlags(camera.command('run').description('run the camera agent'), SETTINGS).action(
-    async (flags: Record<string, unknown>) => {
+  addSettingFlags(camera.command('run').description('run the camera agent'), SETTINGS)
+    .addHelpText('after', `\n${SOURCES_HELP}`)
+    .action(async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
       const ring = settings.ring === 'none' ? undefined : resolve(settings.ring)
       process.exitCode = await runProgram(settings, (log) => runAgent({ ...settings, ring }, log))
-    },
-  )
+    })
 
   const command = (parent: Command, name: string, description: string) =>
     parent
@@ -70,19 +79,23 @@ export function addCameraCommand(program: Command): void {
   command(camera, 'setup <code>', "take a storage device's setup code")
     .option('--name <NAME>', 'what the camera wants to be called')
     .option('--discard', 'give up footage that waits for another storage device')
-    .option('--ring <DIR>', "the ring's folder, when the agent is not running", SETTINGS.ring.fallback)
+    .option('--ring <DIR>', "the ring's folder, when the agent is not running (default: where it was last)")
     .action(async (code: string, flags: SetupFlags) => {
       const args = { code, name: flags.name ?? '', discard: flags.discard === true }
       const answer = await ask(flags, 'setup', args).catch(async (error: unknown) => {
         if (!isHomewardError(error, 'AGENT_NOT_RUNNING')) throw error
         await makeStateFolder(flags.state)
         const unlock = await lockState(flags.state)
-        return setUpOffline({ ...args, state: flags.state, ring: resolve(flags.ring) }).finally(unlock)
+        return setUpOffline({
+          ...args,
+          state: flags.state,
+          ring: flags.ring === undefined ? undefined : resolve(flags.ring),
+        }).finally(unlock)
       })
       printResult(answer as { storage: string; running: boolean }, flags.json === true, ({ storage, running }) =>
         running
           ? `Set up for storage device ${storage}. See \`homeward camera status\`.`
-          : `Set up for storage device ${storage}. Start the camera: homeward camera run`,
+          : `Set up for storage device ${storage} in ${flags.state}, whose agent is not running. Start it: homeward camera run`,
       )
     })
 
@@ -91,23 +104,49 @@ export function addCameraCommand(program: Command): void {
   })
 
   const ring = command(camera, 'ring', 'what is on the card').action(async (flags: CommandFlags) => {
-    printResult(await ask(flags, 'ring', {}), flags.json === true, (value) => JSON.stringify(value, null, 2))
+    printResult(await ask(flags, 'ring', {}), flags.json === true, describeRings)
   })
   ring
     .command('init <dir>')
-    .description("mark a folder as the ring's home")
+    .description("mark a folder as the ring's home: the top of the mounted card")
     .option('--size <BYTES>', 'what the ring may take of the card (default: all that is free)')
-    .action(async (dir: string, flags: { size?: string }) => {
-      const path = resolve(dir)
-      const { size } = await loadSettings(
-        { size: byteCount({ key: 'size', placeholder: '', help: '' }, undefined, SMALLEST_RING_BYTES) },
-        flags,
-      )
-      await initRing(new RealDisk(), path, size === undefined ? {} : { capacityBytes: size })
-      printLine(
-        `${path} is ready to be a ring${size === undefined ? '' : ` of ${formatBytes(size)}`}: homeward camera run --ring ${path}`,
-      )
+    .option('--json', 'answer as JSON')
+    .action(async (dir: string, flags: { size?: string; json?: boolean }) => {
+      printResult(await prepareRing(resolve(dir), flags), flags.json === true, describePrepared)
     })
+}
+
+interface Prepared {
+  readonly ring: string
+  readonly capacityBytes: number | null
+  /** The folder is on the file system that holds everything else, too. */
+  readonly onSystemDisk: boolean
+}
+
+async function prepareRing(ring: string, flags: { readonly size?: string }): Promise<Prepared> {
+  const table = { size: byteCount({ key: 'size', placeholder: '', help: '' }, undefined, SMALLEST_RING_BYTES) }
+  const { size } = await loadSettings(table, { size: flags.size })
+  try {
+    await initRing(new RealDisk(), ring, size === undefined ? {} : { capacityBytes: size })
+    const [{ dev }, root] = await Promise.all([stat(ring), stat('/')])
+    return { ring, capacityBytes: size ?? null, onSystemDisk: dev === root.dev }
+  } catch (cause) {
+    if (isHomewardError(cause)) throw cause
+    throw new HomewardError('CONFIG_INVALID', `${ring} cannot be made a ring (${systemCode(cause) ?? cause})`, {
+      hint: 'Name a folder on the mounted card where this user may write.',
+      cause,
+    })
+  }
+}
+
+function describePrepared({ ring, capacityBytes, onSystemDisk }: Prepared): string {
+  const size = capacityBytes === null ? '' : ` of ${formatBytes(capacityBytes)}`
+  return [
+    `${ring} is ready to be a ring${size}: homeward camera run --ring ${ring}`,
+    ...(onSystemDisk
+      ? ["Note: it is on the system's own disk. If it was to be on a card, that card is not mounted there."]
+      : []),
+  ].join('\n')
 }
 
 async function runAgent(settings: CameraSettings, log: Logger): Promise<RunningProgram> {

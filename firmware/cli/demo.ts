@@ -1,25 +1,31 @@
 /** `homeward demo`: the three programs on this machine, paired and streaming, with one live status line. */
-import { access, mkdir, mkdtemp, readdir } from 'node:fs/promises'
+import { mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { initRing } from '../camera/ring/ring.ts'
-import { RealDisk } from '../platform/disk-real.ts'
-import { HomewardError } from '../wire/errors.ts'
-import { EXIT_FAILED, EXIT_OK, formatBytes, printLine } from './output.ts'
-import { Program } from './program.ts'
+import { findFfmpeg } from '../camera/encoder/ffmpeg-binary.ts'
+import { parseSource } from '../camera/encoder/source.ts'
+import { sleep } from '../platform/clock.ts'
+import { RealClock } from '../platform/clock-real.ts'
+import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
+import { SOURCES_HELP } from './camera.ts'
+import { DemoHome } from './demo-home.ts'
+import { type DemoSource, defaultSource } from './demo-source.ts'
+import { EXIT_FAILED, EXIT_OK, printLine } from './output.ts'
+import { wholeNumber } from './settings.ts'
 
-const STATUS_EVERY_MS = 500
+const clock = new RealClock()
+
+const MAX_CAMERAS = 16
+/** On a terminal the line lives; in a file every line stays. */
+const STATUS_EVERY_MS = process.stdout.isTTY ? 500 : 2_000
 /** How long the end waits for what the cameras still hold; what then remains is on their rings. */
 const DRAIN_WITHIN_MS = 5_000
-const MAX_CAMERAS = 16
-/** Of each camera: some minutes, and no surprise for the disk of whoever tries it. */
-const RING_BYTES = 256 * 1024 * 1024
 
 interface DemoFlags {
   readonly source?: string
   readonly seconds?: string
-  readonly cameras?: string
+  readonly cameras: string
   readonly dir?: string
 }
 
@@ -27,187 +33,104 @@ export function addDemoCommand(program: Command): void {
   program
     .command('demo')
     .description('P2P server, storage device and cameras on this machine, until Ctrl-C')
-    .option(
-      '--source <SPEC>',
-      "what the cameras see (default: /dev/video0 where there is one, else ffmpeg's test picture)",
-    )
+    .option('--source <SPEC>', "what the cameras see (default: this machine's camera, else ffmpeg's test picture)")
     .option('--seconds <N>', 'stop by itself after this time')
     .option('--cameras <N>', `how many, at most ${MAX_CAMERAS}`, '1')
-    .option('--dir <DIR>', 'where everything is kept (default: a new folder for temporary files)')
+    .option('--dir <DIR>', 'where everything is kept; the same one again goes on (default: a new temporary folder)')
+    .addHelpText('after', `\n${SOURCES_HELP}`)
     .action(async (flags: DemoFlags) => {
       const seconds = flags.seconds === undefined ? undefined : wholeNumber('--seconds', flags.seconds, 1, 86_400)
-      const cameras = wholeNumber('--cameras', flags.cameras ?? '1', 1, MAX_CAMERAS)
-      const source = flags.source ?? (await defaultSource())
-      const dir = flags.dir === undefined ? await mkdtemp(join(tmpdir(), 'homeward-demo-')) : resolve(flags.dir)
-      await mkdir(dir, { recursive: true })
-      process.exitCode = await new Demo(dir, source, cameras).run(seconds)
+      const cameras = wholeNumber('--cameras', flags.cameras, 1, MAX_CAMERAS)
+      const { spec, note } = await sourceOf(flags.source, cameras)
+      const home = new DemoHome(await folderFor(flags.dir), spec)
+      if (note !== undefined) printLine(`Note: ${note}.`)
+      process.exitCode = await runDemo(home, cameras, seconds)
     })
 }
 
-function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw new HomewardError('USAGE', `${flag}: "${text}" is not valid, expected a whole number from ${least} to ${most}`)
-}
-
-async function defaultSource(): Promise<string> {
+/** Throws what is wrong with the source, or FFMPEG_MISSING, before anything is started. */
+async function sourceOf(given: string | undefined, cameras: number): Promise<DemoSource> {
   try {
-    await access('/dev/video0')
-    return 'v4l2:/dev/video0'
-  } catch {
-    return 'test'
+    // One device films for one camera.
+    if (given === undefined) return cameras === 1 ? await defaultSource() : { spec: 'test' }
+    if (parseSource(given).kind !== 'fake') await findFfmpeg()
+    return { spec: given }
+  } catch (error) {
+    if (!isHomewardError(error, 'FFMPEG_MISSING')) throw error
+    const hint = `${error.hint ?? ''}; or film without it: homeward demo --source fake`
+    throw new HomewardError(error.code, error.message, { hint, cause: error })
   }
 }
 
-/** What the demo reads from `camera status`. */
-interface CameraStatus {
-  readonly state: string
-  readonly path?: string
-  readonly seq: { readonly captured: number; readonly acked: number }
-  readonly ring: { readonly unackedBytes: number }
-  readonly encoder: { readonly state: string; readonly lastError?: { readonly message: string } }
+async function folderFor(dir: string | undefined): Promise<string> {
+  if (dir === undefined) return mkdtemp(join(tmpdir(), 'homeward-demo-'))
+  const path = resolve(dir)
+  try {
+    await mkdir(path, { recursive: true })
+    return path
+  } catch (cause) {
+    throw new HomewardError('CONFIG_INVALID', `--dir: ${path} cannot be made (${systemCode(cause) ?? cause})`, {
+      hint: 'Name a folder where this user may write.',
+      cause,
+    })
+  }
 }
 
-class Demo {
-  readonly #dir: string
-  readonly #source: string
-  readonly #cameraCount: number
-  readonly #programs: Program[] = []
-  readonly #cameras: Program[] = []
-  readonly #stop = new AbortController()
-
-  constructor(dir: string, source: string, cameras: number) {
-    this.#dir = dir
-    this.#source = source
-    this.#cameraCount = cameras
+async function runDemo(home: DemoHome, cameras: number, seconds: number | undefined): Promise<number> {
+  const stop = new AbortController()
+  /** The second time: no more waiting. */
+  const leave = new AbortController()
+  const onSignal = () => (stop.signal.aborted ? leave.abort() : stop.abort())
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, onSignal)
+  // Whoever read the output has gone.
+  process.stdout.once('error', () => stop.abort())
+  const killAll = () => home.killAll()
+  process.on('exit', killAll)
+  const timer = seconds === undefined ? undefined : setTimeout(() => stop.abort(), seconds * 1000)
+  let failure: unknown
+  try {
+    await home.start(cameras, stop.signal)
+    await watch(home, stop.signal)
+  } catch (error) {
+    if (!stop.signal.aborted) failure = error
   }
+  clearTimeout(timer)
+  const clean = await end(home, leave.signal)
+  process.off('exit', killAll)
+  for (const signal of signals) process.off(signal, onSignal)
+  if (failure !== undefined) throw failure
+  return clean ? EXIT_OK : EXIT_FAILED
+}
 
-  async run(seconds: number | undefined): Promise<number> {
-    const stop = () => this.#stop.abort()
-    process.on('SIGINT', stop).on('SIGTERM', stop)
-    const timer = seconds === undefined ? undefined : setTimeout(stop, seconds * 1000)
-    let failure: unknown
-    try {
-      await this.#watch(await this.#startAll())
-    } catch (error) {
-      if (!this.#stop.signal.aborted) failure = error
-    } finally {
-      clearTimeout(timer)
-      await this.#stopAll()
-      process.off('SIGINT', stop).off('SIGTERM', stop)
-    }
-    if (failure !== undefined) throw failure
-    return this.#programs.every((program) => !program.running) ? EXIT_OK : EXIT_FAILED
+/** The live line, until told to stop. Throws when a program ends by itself or no camera can film. */
+async function watch(home: DemoHome, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await home.mustRun()
+    show(await home.statusLine())
+    await pause(STATUS_EVERY_MS, signal)
   }
+}
 
-  /** Resolves with the storage device. */
-  async #startAll(): Promise<Program> {
-    printLine(`Everything of this demo is kept in ${this.#dir}`)
-    const p2p = this.#launch('p2p', ['p2p', '--listen', '127.0.0.1:0'])
-    const { listen } = (await p2p.ready()) as { listen: { port: number } }
-    printLine(`P2P server      up on 127.0.0.1:${listen.port}`)
+/** False when a program did not end cleanly. */
+async function end(home: DemoHome, leave: AbortSignal): Promise<boolean> {
+  if (process.stdout.isTTY) process.stdout.write('\r\u001b[2K')
+  printLine('Stopping …')
+  const until = performance.now() + DRAIN_WITHIN_MS
+  await home.stopCapture()
+  while (performance.now() < until && !leave.aborted && (await home.waitingBytes()) > 0) await pause(100, leave)
+  for (const line of await home.lastWords()) printLine(line)
+  const unclean = await home.stopAll()
+  for (const line of [...unclean, ...(await home.whereItIs())]) printLine(line)
+  return unclean.length === 0
+}
 
-    const storage = this.#launch('storage', [
-      ...['storage', 'run', '--root', join(this.#dir, 'disk'), '--listen', '127.0.0.1:0'],
-      ...['--p2p', `127.0.0.1:${listen.port}`],
-    ])
-    const { uid } = (await storage.ready()) as { uid: string }
-    printLine(`Storage device  up, UID ${uid}`)
-
-    for (let number = 1; number <= this.#cameraCount; number++) await this.#startCamera(storage, number)
-    printLine('')
-    return storage
-  }
-
-  async #startCamera(storage: Program, number: number): Promise<void> {
-    const name = this.#cameraCount === 1 ? 'Camera' : `Camera ${number}`
-    const ring = join(this.#dir, `card-${number}`)
-    await initRing(new RealDisk(), ring, { capacityBytes: RING_BYTES })
-    const camera = this.#launch(`camera-${number}`, [
-      ...['camera', 'run', '--source', this.#source, '--ring', ring, '--listen', '127.0.0.1:0'],
-    ])
-    await camera.ready()
-    const { setupCode } = (await storage.call('pair', { name })) as { setupCode: string }
-    await camera.call('setup', { code: setupCode, name })
-    this.#cameras.push(camera)
-    printLine(`${name.padEnd(15)} up, set up with a code of storage, filming ${this.#source}`)
-  }
-
-  #launch(name: string, args: readonly string[]): Program {
-    this.#stop.signal.throwIfAborted()
-    const program = new Program(name, args, join(this.#dir, name), join(this.#dir, `${name}.log`))
-    this.#programs.push(program)
-    return program
-  }
-
-  /** The live line, until told to stop or a program ends by itself. */
-  async #watch(storage: Program): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      const ended = this.#programs.find((program) => !program.running)
-      if (ended !== undefined) {
-        throw new HomewardError('INTERNAL', `${ended.name} ended by itself`, { hint: `Its log: ${ended.log}` })
-      }
-      show(await this.#statusLine(storage))
-      await new Promise((resolve) => setTimeout(resolve, STATUS_EVERY_MS))
-    }
-    show('', true)
-  }
-
-  async #statusLine(storage: Program): Promise<string> {
-    const { totals } = (await storage.call('status')) as { totals: { bytes: number } }
-    const all = (await Promise.all(this.#cameras.map((camera) => camera.call('status')))) as CameraStatus[]
-    const sum = (pick: (status: CameraStatus) => number) => all.reduce((total, status) => total + pick(status), 0)
-    const paths = [...new Set(all.map((status) => status.path ?? status.state))].join(', ')
-    const trouble = all.find((status) => status.encoder.lastError !== undefined)?.encoder.lastError?.message
-    return [
-      `path ${paths}`,
-      `captured ${sum((status) => status.seq.captured)}`,
-      `ACKed ${sum((status) => status.seq.acked)}`,
-      `on card ${formatBytes(sum((status) => status.ring.unackedBytes))}`,
-      `disk ${formatBytes(totals.bytes)}`,
-      ...(trouble === undefined ? [] : [`encoder: ${trouble.split('\n')[0]}`]),
-    ].join(' · ')
-  }
-
-  async #stopAll(): Promise<void> {
-    if (this.#programs.length === 0) return
-    printLine('Stopping …')
-    // The cameras first: what they captured last still gets its ACK.
-    for (const camera of this.#cameras) if (camera.running) await camera.call('stop-capture').catch(() => undefined)
-    const until = performance.now() + DRAIN_WITHIN_MS
-    while (performance.now() < until && (await this.#waiting()) > 0)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    const left = await this.#waiting()
-    for (const program of [...this.#programs].reverse()) await program.stop()
-    await this.#sayWhere(left)
-  }
-
-  async #waiting(): Promise<number> {
-    const all = (await Promise.all(this.#cameras.map((camera) => camera.call('status').catch(() => undefined)))) as (
-      | CameraStatus
-      | undefined
-    )[]
-    return all.reduce((total, status) => total + (status?.ring.unackedBytes ?? 0), 0)
-  }
-
-  async #sayWhere(leftBytes: number): Promise<void> {
-    const disk = join(this.#dir, 'disk')
-    const files = await readdir(disk, { recursive: true }).catch(() => [])
-    const clips = files.filter((path) => path.endsWith('.mp4')).sort()
-    const last = clips.at(-1)
-    if (leftBytes > 0)
-      printLine(`${formatBytes(leftBytes)} were not ACKed yet and stay on the card for the next start.`)
-    if (last === undefined) return printLine(`No footage was stored. The programs' logs: ${join(this.#dir, '*.log')}`)
-    printLine(`${clips.length} file${clips.length === 1 ? '' : 's'} under ${disk}`)
-    printLine(`Play the latest with: ffplay "${join(disk, last)}"   (or any player: mpv, VLC, a browser)`)
-  }
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return sleep(clock, ms, signal)
 }
 
 /** Rewrites the last line on a terminal; elsewhere a line each time, so that a log can be read. */
-function show(line: string, done = false): void {
-  if (!process.stdout.isTTY) {
-    if (!done) printLine(line)
-    return
-  }
-  process.stdout.write(`\r\u001b[2K${done ? '' : line.slice(0, (process.stdout.columns ?? 120) - 1)}`)
+function show(line: string): void {
+  if (!process.stdout.isTTY) printLine(line)
+  else process.stdout.write(`\r\u001b[2K${line.slice(0, (process.stdout.columns || 120) - 1)}`)
 }

@@ -12,8 +12,8 @@ import * as assert from 'uvu/assert'
 import { split } from '../media/sample-streams.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { readInit, scanFile } from '../storage/archive/scan.ts'
+import { EncoderTap, type ProbedFile, playErrors, probeFile, runProgram } from './media-fixture.ts'
 import { TestHome } from './test-home.ts'
-import { EncoderTap, type ProbedFile, playErrors, probeFile, runProgram } from './test-media.ts'
 
 const PICTURE = 'size=160x96,fps=20,gop=20'
 /** Without open GOPs: a player that starts at a key frame cannot show what stands before it and refers to earlier ones. */
@@ -52,7 +52,8 @@ interface Stored {
 }
 
 interface Film {
-  readonly source: string
+  /** The clip that was filmed, over and over. */
+  readonly clip: string | undefined
   /** As it left ffmpeg. */
   readonly tapped: string
   readonly captured: number
@@ -68,6 +69,11 @@ interface Scene {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+function clipOf(home: TestHome, camera: string): string | undefined {
+  const clip = /^file:(.*)$/.exec(CAMERAS[camera] ?? '')?.[1]
+  return clip === undefined ? undefined : join(home.folder, `${clip}.mp4`)
+}
 
 async function makeClip(path: string, options: readonly string[]): Promise<void> {
   const picture = ['-f', 'lavfi', '-i', 'testsrc2=size=160x96:rate=20', '-pix_fmt', 'yuv420p']
@@ -89,15 +95,14 @@ async function film(home: TestHome): Promise<Scene> {
   const before = process.env.HOMEWARD_FFMPEG
   try {
     for (const [name, spec] of Object.entries(CAMERAS)) {
-      const clip = /^file:(.*)$/.exec(spec)?.[1]
-      const path = join(home.folder, `${clip}.mp4`)
-      if (clip !== undefined) await makeClip(path, CLIPS[clip] ?? [])
+      const clip = clipOf(home, name)
+      if (clip !== undefined) await makeClip(clip, CLIPS[spec.slice('file:'.length)] ?? [])
       const folder = join(home.folder, `${name}-tap`)
       await mkdir(folder)
       const tap = await EncoderTap.create(folder)
       taps.set(name, tap)
       process.env.HOMEWARD_FFMPEG = tap.program
-      await home.startCamera(name, clip === undefined ? spec : `file:${path}`)
+      await home.startCamera(name, clip === undefined ? spec : `file:${clip}`)
       await home.pair(name)
     }
   } finally {
@@ -137,7 +142,7 @@ async function finish(home: TestHome, name: string, tap: EncoderTap | undefined)
   const nowUs = Date.now() * 1000
   const span = { camera: name, fromUs: nowUs - 3600e6, toUs: nowUs + 3600e6, out: exported }
   const { frames } = (await home.program('storage').call('export', span)) as { frames: number }
-  return { source: CAMERAS[name] ?? '', tapped, captured: seq.captured, files, exported, exportedFrames: frames }
+  return { clip: clipOf(home, name), tapped, captured: seq.captured, files, exported, exportedFrames: frames }
 }
 
 async function readStored(path: string): Promise<Stored> {
@@ -204,7 +209,7 @@ test.after(async () => {
 
 for (const name of Object.keys(CAMERAS)) {
   test(`${name}: every file plays alone, and together they hold what was captured`, async () => {
-    const { tapped, captured, files, exported, exportedFrames } = await filmOf(name)
+    const { clip, tapped, captured, files, exported, exportedFrames } = await filmOf(name)
     const delivered = fragmentsIn(new Uint8Array(await readFile(tapped)))
     const reference = await probeFile(tapped)
     assert.ok(files.length >= 2, `${files.length} files: no file is gone on with after a restart`)
@@ -234,6 +239,16 @@ for (const name of Object.keys(CAMERAS)) {
     )
     assert.equal(stored, hashesOf(reference), 'every packet once, in order, unchanged')
     assert.is(frames, reference.streams[0]?.frames, 'every frame that a decoder finds in what ffmpeg delivered')
+
+    if (clip !== undefined) {
+      const original = hashesOf(await probeFile(clip))
+      const shared = original.map((hashes, index) => Math.min(hashes.length, stored[index]?.length ?? 0))
+      assert.equal(
+        stored.map((hashes, index) => hashes.slice(0, shared[index])),
+        original.map((hashes, index) => hashes.slice(0, shared[index])),
+        'nothing is encoded anew',
+      )
+    }
 
     assert.is(await playErrors(exported), '', 'the export plays')
     const film = await probeFile(exported)

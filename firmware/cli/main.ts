@@ -22,6 +22,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 const program = new Command('homeward')
   .description("Keeps a network camera's footage at its owner's home.")
   .version(version)
+  // An option belongs to the command it stands behind: `camera ring` and `camera ring init` both have a --json.
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: () => undefined })
 

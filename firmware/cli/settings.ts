@@ -82,7 +82,8 @@ async function readToml(path: string): Promise<Record<string, unknown>> {
     return parse(text)
   } catch (cause) {
     const at = cause instanceof TomlError ? `, line ${cause.line}, column ${cause.column}` : ''
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '').replace(/^Invalid TOML document: /, '') : ''
+    const why =
+      cause instanceof Error ? (cause.message.split('\n')[0] ?? '').replace(/^Invalid TOML document: /, '') : ''
     throw new HomewardError('CONFIG_INVALID', `${path}${at}: not valid TOML: ${why}`, {
       hint: 'Text stands in quotes, as in: source = "test"',
       cause,

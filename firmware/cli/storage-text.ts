@@ -1,6 +1,34 @@
 /** Answers of the storage agent as text for a person. */
-import { HomewardError } from '../wire/errors.ts'
+import { errorLine, HomewardError } from '../wire/errors.ts'
 import { formatBytes, formatDuration } from './output.ts'
+
+interface StorageAnswer {
+  readonly uid: string
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly root: string
+  readonly freeBytes: number | null
+  readonly p2p: { readonly state: string; readonly problem?: { readonly message: string; readonly hint?: string } }
+  readonly totals: { readonly fragments: number; readonly bytes: number }
+  readonly alarm: { readonly message: string; readonly hint?: string } | null
+}
+
+export function describeStorage(answer: unknown): string {
+  const { uid, listen, root, freeBytes, p2p, totals, alarm } = answer as StorageAnswer
+  const free = freeBytes === null ? '' : `, ${formatBytes(freeBytes)} free`
+  return [
+    `Storage   ${uid}`,
+    ...(alarm === null ? [] : [`Alarm     nothing is acknowledged, the cameras keep it: ${errorLine(alarm)}`]),
+    `Listens   on UDP ${listen.host}, port ${listen.port}`,
+    `Disk      ${root}: ${totals.fragments} fragments, ${formatBytes(totals.bytes)}${free}`,
+    `P2P       ${p2p.problem === undefined ? (SERVER_STATES[p2p.state] ?? p2p.state) : errorLine(p2p.problem)}`,
+  ].join('\n')
+}
+
+const SERVER_STATES: Readonly<Record<string, string>> = {
+  none: 'no server is set: cameras in this network only',
+  contacting: 'the server is being asked',
+  registered: 'registered',
+}
 
 interface CameraAnswer {
   readonly name: string
@@ -89,6 +117,22 @@ export function describeVerify(report: VerifyAnswer): string {
   ].join('\n')
 }
 
+export function describeReindex(answer: unknown): string {
+  const { files, fragments, bytes, journalEntries, journalDamaged, problems } = answer as {
+    files: number
+    fragments: number
+    bytes: number
+    journalEntries: number
+    journalDamaged: number
+    problems: readonly { path: string; why: string }[]
+  }
+  const damaged = journalDamaged === 0 ? '' : `, ${journalDamaged} lines of the journal could not be read`
+  return [
+    `The index is rebuilt: ${fragments} fragments in ${files} files, ${formatBytes(bytes)}, ${journalEntries} journal entries${damaged}.`,
+    ...problems.map(({ path, why }) => `Left out: ${path}: ${why}`),
+  ].join('\n')
+}
+
 function rangeText(first: number, last: number): string {
   return first === last ? `fragment ${first}` : `fragments ${first} to ${last}`
 }
@@ -106,9 +150,12 @@ export function describeExport(answer: unknown, out: string): string {
 
 /** A moment with its zone, or a date and time that is taken as UTC; in µs. */
 export function parseMoment(flag: string, text: string): number {
-  const full = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)
-  const zoned = /(Z|[+-]\d\d:\d\d)$/.test(text) || !/[T ]/.test(text) ? text : `${text}Z`
-  const ms = full ? Date.parse(zoned.replace(' ', 'T')) : Number.NaN
-  if (!Number.isNaN(ms)) return ms * 1000
+  const parts = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text)
+  const [, date = '', time = '00:00', zone = 'Z'] = parts ?? []
+  const day = new Date(`${date}T00:00Z`)
+  const ms = Date.parse(`${date}T${time}${zone}`)
+  // A day that its month does not have would be taken for one of the next month.
+  const exists = !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date)
+  if (parts !== null && exists && !Number.isNaN(ms)) return ms * 1000
   throw new HomewardError('USAGE', `${flag}: "${text}" is not a time, expected such as 2026-05-01T12:00:00Z`)
 }

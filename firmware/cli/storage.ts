@@ -8,10 +8,11 @@ import { RealClock } from '../platform/clock-real.ts'
 import { realRandom } from '../platform/random.ts'
 import { StorageAgent, type StorageSettings } from '../storage/agent.ts'
 import { storageCommands } from '../storage/commands.ts'
+import { HomewardError } from '../wire/errors.ts'
 import { commonSettings, makeStateFolder, type RunningProgram, runProgram } from './agent-process.ts'
 import { ask, askWithProgress, type CommandFlags } from './ask.ts'
 import { exportBackup, importBackup } from './key-commands.ts'
-import { printLine, printResult } from './output.ts'
+import { printResult } from './output.ts'
 import {
   addSettingFlags,
   byteCount,
@@ -26,6 +27,8 @@ import { reindexOffline } from './storage-offline.ts'
 import {
   describeCameras,
   describeExport,
+  describeReindex,
+  describeStorage,
   describeVerify,
   isSound,
   parseMoment,
@@ -57,6 +60,14 @@ const SETTINGS = {
   ),
 }
 
+interface ExportFlags extends CommandFlags {
+  readonly camera: string
+  readonly from: string
+  readonly to: string
+  readonly out: string
+  readonly replace?: boolean
+}
+
 export function addStorageCommand(program: Command): void {
   const storage = program.command('storage').description('the storage device: keeps what the cameras send')
 
@@ -84,7 +95,10 @@ export function addStorageCommand(program: Command): void {
     .option('--name <NAME>', 'what the camera will be called')
     .option('--ttl <SECONDS>', 'how long the code is good', String(TOKEN_TTL_DEFAULT_S))
     .action(async (flags: CommandFlags & { name?: string; ttl: string }) => {
-      const args = { ...(flags.name === undefined ? {} : { name: flags.name }), ttlS: wholeNumber('--ttl', flags.ttl, 1, TOKEN_TTL_MAX_S) }
+      const args = {
+        ...(flags.name === undefined ? {} : { name: flags.name }),
+        ttlS: wholeNumber('--ttl', flags.ttl, 1, TOKEN_TTL_MAX_S),
+      }
       const answer = (await ask(flags, 'pair', args)) as { setupCode: string; expiresAt: string; note?: string }
       printResult(answer, flags.json === true, ({ setupCode, expiresAt, note }) =>
         [
@@ -95,6 +109,10 @@ export function addStorageCommand(program: Command): void {
         ].join('\n'),
       )
     })
+
+  command('status', 'what the storage device is doing, and why').action(async (flags: CommandFlags) => {
+    printResult(await ask(flags, 'status', {}), flags.json === true, describeStorage)
+  })
 
   command('cameras', 'list the paired cameras').action(async (flags: CommandFlags) => {
     printResult(await ask(flags, 'cameras', {}), flags.json === true, describeCameras)
@@ -125,7 +143,7 @@ export function addStorageCommand(program: Command): void {
     .option('--root <DIR>', 'root of the archive, when the agent is not running', '/srv/homeward')
     .action(async (flags: CommandFlags & { root: string }) => {
       const report = await askWithProgress(flags, 'reindex', {}).catch((error: unknown) => reindexOffline(error, flags))
-      printResult(report, flags.json === true, (value) => `The index is rebuilt: ${JSON.stringify(value)}`)
+      printResult(report, flags.json === true, describeReindex)
     })
 
   command('export', 'write any span as one MP4, without re-encoding')
@@ -133,13 +151,14 @@ export function addStorageCommand(program: Command): void {
     .requiredOption('--from <T>', 'such as 2026-05-01T12:00:00Z')
     .requiredOption('--to <T>', 'such as 2026-05-01T12:10:00Z')
     .requiredOption('--out <FILE>', 'the MP4 to write')
-    .action(async (flags: CommandFlags & { camera: string; from: string; to: string; out: string }) => {
-      const args = {
-        camera: flags.camera,
-        fromUs: parseMoment('--from', flags.from),
-        toUs: parseMoment('--to', flags.to),
-        out: resolve(flags.out),
-      }
+    .option('--replace', 'write over a file that is there')
+    .addHelpText('after', '\nTimes are UTC unless they say otherwise: 2026-05-01T14:00:00+02:00')
+    .action(async (flags: ExportFlags) => {
+      const fromUs = parseMoment('--from', flags.from)
+      const toUs = parseMoment('--to', flags.to)
+      if (fromUs >= toUs) throw new HomewardError('USAGE', `--from: ${flags.from} is not before --to: ${flags.to}`)
+      const out = resolve(flags.out)
+      const args = { camera: flags.camera, fromUs, toUs, out, replace: flags.replace === true }
       printResult(await askWithProgress(flags, 'export', args), flags.json === true, (value) =>
         describeExport(value, args.out),
       )
@@ -151,15 +170,23 @@ export function addStorageCommand(program: Command): void {
     .description('print the sealed key; the passphrase is asked for, or read from a file')
     .option('--state <DIR>', 'state folder', defaultState(ROLE))
     .option('--passphrase-file <FILE>', 'its first line is the passphrase')
-    .action(async (flags: { state: string; passphraseFile?: string }) => printLine(await exportBackup(flags)))
+    .option('--json', 'answer as JSON')
+    .action(async (flags: CommandFlags & { passphraseFile?: string }) => {
+      printResult({ backup: await exportBackup(flags) }, flags.json === true, ({ backup }) => backup)
+    })
   key
     .command('import <file>')
     .description('put a sealed key back; the agent must not be running')
     .option('--state <DIR>', 'state folder', defaultState(ROLE))
     .option('--passphrase-file <FILE>', 'its first line is the passphrase')
     .option('--replace', 'even when this device has another key')
-    .action(async (file: string, flags: { state: string; passphraseFile?: string; replace?: boolean }) => {
-      printLine(`The key is back: UID ${await importBackup(file, flags)}`)
+    .option('--json', 'answer as JSON')
+    .action(async (file: string, flags: CommandFlags & { passphraseFile?: string; replace?: boolean }) => {
+      printResult(
+        { uid: await importBackup(file, flags) },
+        flags.json === true,
+        ({ uid }) => `The key is back: UID ${uid}`,
+      )
     })
 }
 

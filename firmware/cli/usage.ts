@@ -11,13 +11,15 @@ export function usageError(error: CommanderError, program: Command, args: readon
   const command = commandOf(program, args)
   const path = pathOf(command)
   const see = `See: ${path} --help`
+  // The line begins with the program's name as it is.
+  const where = path === program.name() ? '' : `${path.slice(program.name().length + 1)}: `
   if (helpInstead(error)) {
     const names = command.commands.map((each) => each.name()).join(', ')
-    return new HomewardError('USAGE', `${path} needs one of: ${names}`, { hint: see })
+    return new HomewardError('USAGE', `${where}a command is missing, expected one of ${names}`, { hint: see })
   }
   const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
   const guess = suggestion === undefined ? '' : `${suggestion.replace(/^\((.*)\)$/, '$1')} `
-  return new HomewardError('USAGE', `${path}: ${first.replaceAll(/'([^']*)'/g, '"$1"')}`, { hint: `${guess}${see}` })
+  return new HomewardError('USAGE', `${where}${first.replaceAll(/'([^']*)'/g, '"$1"')}`, { hint: `${guess}${see}` })
 }
 
 /** The command that the first arguments name. */

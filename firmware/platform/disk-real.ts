@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../wire/errors.ts'
 import type { Disk, DiskEntry, DiskFile, DiskSpace } from './disk.ts'
+import { makeFolders } from './folders.ts'
 
 const FLAGS = {
   read: constants.O_RDONLY,
@@ -20,7 +21,7 @@ export class RealDisk implements Disk {
   }
 
   async makeDir(path: string): Promise<void> {
-    await mkdir(path, { recursive: true })
+    await makeFolders(path)
   }
 
   async list(path: string): Promise<DiskEntry[]> {

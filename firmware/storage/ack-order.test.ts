@@ -33,8 +33,8 @@ import { parseFragmentKey } from './archive/keys.ts'
 import { LmdbHome } from './archive/lmdb-store.ts'
 import { INDEX_FOLDER, JOURNAL_PATH } from './archive/names.ts'
 import { initRoot } from './archive/root.ts'
+import { type Call, WatchedDisk, WatchedIndex, watchedChannel } from './calls-fixture.ts'
 import { Intake } from './intake.ts'
-import { type Call, WatchedDisk, WatchedIndex, watchedChannel } from './test-calls.ts'
 
 const SEED = Number(process.env.HOMEWARD_SEED ?? Date.now() % 1_000_000)
 const KIB = 1024

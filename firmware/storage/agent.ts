@@ -11,22 +11,19 @@ import { PeerTable } from '../link/peer.ts'
 import { FreshnessSource } from '../link/replay.ts'
 import { ReplayStore } from '../link/replay-store.ts'
 import { RecordOpener } from '../link/seal.ts'
-import { ServerAddresses } from '../link/server-addresses.ts'
-import { learnServer, pinnedServer, pinServer, type ServerPlace } from '../link/server-key.ts'
-import type { SetupServer } from '../link/setup-code.ts'
+import type { ServerPlace } from '../link/server-key.ts'
 import { StorageLink } from '../link/storage-link.ts'
 import { TokenStore } from '../link/tokens.ts'
 import { UdxPort } from '../link/udx-port.ts'
-import { type Clock, sleep } from '../platform/clock.ts'
+import { Changes } from '../platform/changes.ts'
+import type { Clock } from '../platform/clock.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import type { Random } from '../platform/random.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { errorLine, type HomewardError } from '../wire/errors.ts'
 import { type Archive, openArchive } from './archive/archive.ts'
 import { Intake } from './intake.ts'
 import { knownDisk } from './known-disk.ts'
-
-/** A server that was down at the first contact is asked again after this time. */
-const LEARN_RETRY_MS = 5_000
+import { ServerContact } from './server-contact.ts'
 
 export interface StorageSettings {
   readonly root: string
@@ -52,14 +49,13 @@ export class StorageAgent {
   readonly desk: EnrolmentDesk
   readonly link: StorageLink
   readonly intake: Intake
+  readonly server: ServerContact
   readonly clock: Clock
   readonly log: Logger
   readonly #settings: StorageSettings
   readonly #port: UdxPort
   readonly #replay: ReplayStore
-  readonly #stopping = new AbortController()
-  #server: SetupServer | undefined
-  #learning: Promise<void> = Promise.resolve()
+  readonly #warnings = new Changes()
   #closing: Promise<void> | undefined
 
   private constructor(settings: StorageSettings, base: AgentBase, parts: Parts) {
@@ -78,7 +74,13 @@ export class StorageAgent {
     this.desk = new EnrolmentDesk({
       ...{ identity, tokens, cameras, peers, replay, source, clock },
       takenFolders: async () => archive.totals().map(({ folder }) => folder),
-      onRefusal: (refusal) => log.warn(refusal, 'a camera was refused: its setup code is not good any more'),
+      onRefusal: ({ why, camera, name }) => {
+        const reason = why === 'TOKEN_USED' ? 'was used by another camera' : 'had expired'
+        log.warn(
+          { camera, name, code: why },
+          `a camera was refused: its setup code ${reason}. Make a new one: homeward storage pair`,
+        )
+      },
     })
     this.link = new StorageLink({
       ...{ identity, port, peers, desk: this.desk, cameras, tokens, clock, random },
@@ -93,9 +95,11 @@ export class StorageAgent {
       onAlarm: (problem) =>
         problem === undefined
           ? log.info('the disk takes footage again')
-          : log.error({ code: problem.code }, `nothing is acknowledged: ${problem.message}`),
-      onWarning: (camera, problem) => log.warn({ camera, code: problem.code }, problem.message),
+          : log.error({ code: problem.code }, `nothing is acknowledged, the cameras keep it: ${errorLine(problem)}`),
+      onWarning: (camera, problem) => this.#warn(camera, problem),
     })
+    const { state, p2p, p2pKey } = settings
+    this.server = new ServerContact({ state, place: p2p, key: p2pKey, link: this.link, clock, log })
   }
 
   /** Rejects with what stands in the way; then nothing is left open. */
@@ -104,12 +108,13 @@ export class StorageAgent {
     const { root, state, minFreeBytes } = settings
     const disk = new RealDisk()
     const identity = await loadIdentity(state)
-    const diskId = await knownDisk({ stateDir: state, root, disk, clock, random })
-    const archive = await openArchive({ disk, clock, root, diskId, minFreeBytes })
-    const opened: { close(): Promise<void> }[] = [archive]
+    // Before the disk, which is bound to this device at its first use: a port that is taken must not leave that behind.
+    const port = new UdxPort(settings.listen)
+    const opened: { close(): Promise<void> }[] = [port]
     try {
-      const port = new UdxPort(settings.listen)
-      opened.push(port)
+      const diskId = await knownDisk({ stateDir: state, root, disk, clock, random })
+      const archive = await openArchive({ disk, clock, root, diskId, minFreeBytes })
+      opened.push(archive)
       const replay = await ReplayStore.open(state, clock, (err) => log.warn({ err }, 'replay state not written'))
       opened.push(replay)
       const [cameras, tokens, boot] = await Promise.all([
@@ -123,7 +128,7 @@ export class StorageAgent {
       agent.intake.start()
       agent.link.start()
       agent.link.onEnrolled((camera) => agent.#enrolled(camera))
-      agent.#learning = agent.#findServer()
+      agent.server.start()
       return agent
     } catch (error) {
       for (const part of opened.toReversed()) await part.close()
@@ -139,15 +144,6 @@ export class StorageAgent {
     return this.#settings.root
   }
 
-  /** The P2P server with its pin; undefined without one, and until its first answer. */
-  get server(): SetupServer | undefined {
-    return this.#server
-  }
-
-  get wantsServer(): boolean {
-    return this.#settings.p2p !== undefined
-  }
-
   /** Where cameras in the same network find this device. */
   candidates(): readonly Address[] {
     return localCandidates(networkInterfaces(), this.#port.local, { loopback: this.#onLoopback })
@@ -160,8 +156,7 @@ export class StorageAgent {
   }
 
   async #close(): Promise<void> {
-    this.#stopping.abort()
-    await this.#learning
+    await this.server.close()
     await this.intake.close()
     await this.link.close()
     await this.archive.close()
@@ -185,26 +180,10 @@ export class StorageAgent {
       .catch((err: unknown) => this.log.error({ err }, 'the camera has no folder of its own yet'))
   }
 
-  /** Given, pinned, or learned; a server that does not answer is asked again until it does. */
-  async #findServer(): Promise<void> {
-    const { p2p, p2pKey, state } = this.#settings
-    const { signal } = this.#stopping
-    if (p2p === undefined) return
-    let server = p2pKey === undefined ? await pinnedServer(state, p2p) : { ...p2p, key: p2pKey }
-    while (server === undefined && !signal.aborted) {
-      try {
-        server = await learnServer(p2p, { signals: this.link.signals, clock: this.clock, signal })
-        await pinServer(state, server)
-      } catch (error) {
-        if (!isHomewardError(error)) throw error
-        if (signal.aborted) return
-        this.log.warn({ code: error.code }, `${error.message}; cameras in this network still find this device`)
-        await sleep(this.clock, LEARN_RETRY_MS, signal)
-      }
-    }
-    if (server === undefined || signal.aborted) return
-    this.#server = server
-    this.link.useServer(new ServerAddresses(server, this.clock))
+  /** A disk that refuses one record after the other is told of once. */
+  #warn(camera: string, problem: HomewardError): void {
+    const line = errorLine(problem)
+    if (this.#warnings.differs(`${camera} ${line}`)) this.log.warn({ camera, code: problem.code }, line)
   }
 }
 

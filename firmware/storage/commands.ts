@@ -2,10 +2,12 @@
 import { isAbsolute } from 'node:path'
 import * as v from 'valibot'
 import { formatSetupCode } from '../link/setup-code.ts'
-import type { ControlContext, ControlHandler } from '../platform/control.ts'
+import { type ControlContext, type ControlHandler, describeError } from '../platform/control.ts'
+import { RealDisk } from '../platform/disk-real.ts'
 import { equalBytes, toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
 import type { StorageAgent } from './agent.ts'
+import { checkTarget, writingFailed } from './export-target.ts'
 
 const PROGRESS_EVERY_MS = 200
 
@@ -18,6 +20,7 @@ const exportArgs = v.object({
   fromUs: v.number(),
   toUs: v.number(),
   out: v.pipe(v.string(), v.check(isAbsolute, 'expected an absolute path')),
+  replace: v.optional(v.boolean(), false),
 })
 
 export function storageCommands(agent: StorageAgent): Record<string, ControlHandler> {
@@ -30,9 +33,15 @@ export function storageCommands(agent: StorageAgent): Record<string, ControlHand
       const key = camera === undefined ? {} : { camera: agent.cameras.find(camera).key }
       return agent.archive.verify({ ...key, deep, ...following(agent, context) })
     }),
-    export: command(exportArgs, ({ camera, ...span }, context) =>
-      agent.archive.exportSpan({ camera: agent.cameras.find(camera).key, ...span, ...following(agent, context) }),
-    ),
+    export: command(exportArgs, async ({ camera, replace, ...span }, context) => {
+      const { key } = agent.cameras.find(camera)
+      await checkTarget(span.out, replace)
+      return agent.archive
+        .exportSpan({ camera: key, ...span, ...following(agent, context) })
+        .catch((error: unknown) => {
+          throw writingFailed(error, span.out)
+        })
+    }),
     reindex: command(nothing, (_args, context) => agent.archive.reindex(following(agent, context))),
   }
 }
@@ -64,20 +73,28 @@ function following(agent: StorageAgent, { signal, progress }: ControlContext) {
   }
 }
 
-function statusOf(agent: StorageAgent) {
+async function statusOf(agent: StorageAgent) {
   const totals = agent.archive.totals()
   const sum = (pick: (one: (typeof totals)[number]) => number) => totals.reduce((all, one) => all + pick(one), 0)
-  const registration = agent.link.status().registration
+  const { state, problem } = agent.server.status
   return {
     uid: agent.identity.uid,
     listen: agent.listen,
     root: agent.root,
     diskId: agent.archive.diskId,
-    p2p: agent.wantsServer
-      ? { state: agent.server === undefined ? 'contacting' : (registration?.state ?? 'contacting') }
-      : { state: 'none' },
+    freeBytes: await freeBytes(agent.root),
+    p2p: { state, ...(problem === undefined ? {} : { problem: describeError(problem) }) },
     totals: { fragments: sum((one) => one.fragments), bytes: sum((one) => one.bytes) },
     alarm: agent.intake.alarm ?? null,
+  }
+}
+
+/** Null when the disk does not say. */
+async function freeBytes(root: string): Promise<number | null> {
+  try {
+    return (await new RealDisk().space(root)).freeBytes
+  } catch {
+    return null
   }
 }
 
@@ -86,7 +103,7 @@ async function pair(agent: StorageAgent, { name, ttlS }: v.InferOutput<typeof pa
     ...(name === undefined ? {} : { name }),
     ...(ttlS === undefined ? {} : { ttlS }),
   })
-  const { server } = agent
+  const { server, status } = agent.server
   const code = { storage: agent.identity.publicKey, token, addresses: agent.candidates() }
   return {
     setupCode: formatSetupCode(server === undefined ? code : { ...code, server }),
@@ -94,7 +111,7 @@ async function pair(agent: StorageAgent, { name, ttlS }: v.InferOutput<typeof pa
     expiresAt: new Date(window.expiresUs / 1000).toISOString(),
     ...(server === undefined
       ? {
-          note: `It works in this network only: ${agent.wantsServer ? 'the P2P server has not answered yet' : 'no P2P server is set'}.`,
+          note: `It works in this network only: ${status.state === 'none' ? 'no P2P server is set' : 'the P2P server has not answered yet'}.`,
         }
       : {}),
   }

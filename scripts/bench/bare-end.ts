@@ -1,0 +1,82 @@
+/**
+ * The rival, one end of it as a process of its own: @hyperswarm/secret-stream over udx and nothing else, in messages of the
+ * size that pieces of records have. Takes orders and answers over its parent's IPC channel; see `bare-pair.ts`.
+ */
+import NoiseSecretStream from '@hyperswarm/secret-stream'
+import UDX from 'udx-native'
+import { PIECE_BYTES } from '../../firmware/wire/limits.ts'
+
+export interface BareKeys {
+  readonly tx: Uint8Array
+  readonly rx: Uint8Array
+  readonly hash: Uint8Array
+  readonly publicKey: Uint8Array
+  readonly remotePublicKey: Uint8Array
+}
+
+/** `bytesPerSecond` 0: as fast as it goes; else one burst each second, as a camera delivers its fragments. */
+export type BareOrder =
+  | { readonly do: 'connect'; readonly port: number; readonly initiator: boolean; readonly keys: BareKeys }
+  | { readonly do: 'receive'; readonly bytes: number }
+  | { readonly do: 'send'; readonly bytes: number; readonly bytesPerSecond: number }
+
+export type BareAnswer = { readonly port: number } | { readonly tookMs: number }
+
+const SOURCE = new Uint8Array(1024 * 1024).map((_, index) => (index * 31) & 0xff)
+const BURST_EVERY_MS = 1000
+
+const udx = new UDX()
+const socket = udx.createSocket()
+socket.bind(0, '127.0.0.1')
+let stream: NoiseSecretStream | undefined
+let expected = Number.POSITIVE_INFINITY
+let received = 0
+
+process.on('message', (order: BareOrder) => {
+  if (order.do === 'connect') stream = connect(order)
+  else if (order.do === 'receive') {
+    expected = order.bytes
+    received = 0
+  } else if (stream !== undefined) send(stream, order)
+})
+process.on('disconnect', () => process.exit())
+answer({ port: socket.address()?.port ?? 0 })
+
+function answer(message: BareAnswer): void {
+  process.send?.(message)
+}
+
+function connect({ port, initiator, keys }: Extract<BareOrder, { do: 'connect' }>): NoiseSecretStream {
+  const raw = udx.createStream(initiator ? 1 : 2)
+  raw.connect(socket, initiator ? 2 : 1, port, '127.0.0.1')
+  const secret = new NoiseSecretStream(initiator, raw, { handshake: keys, enableSend: false })
+  secret.on('error', () => process.exit(1))
+  secret.on('data', (message) => {
+    received += message.byteLength
+    if (received === expected) secret.write(Uint8Array.of(1))
+  })
+  return secret
+}
+
+function send(secret: NoiseSecretStream, { bytes, bytesPerSecond }: Extract<BareOrder, { do: 'send' }>): void {
+  const started = performance.now()
+  let sent = 0
+  let allowed = bytesPerSecond === 0 ? bytes : 0
+  const pump = () => {
+    let goesOn = true
+    while (goesOn && sent < allowed) {
+      const at = sent % SOURCE.byteLength
+      const piece = SOURCE.subarray(at, at + Math.min(PIECE_BYTES, allowed - sent))
+      goesOn = secret.write(piece)
+      sent += piece.byteLength
+    }
+  }
+  secret.on('drain', pump)
+  secret.on('data', () => answer({ tookMs: performance.now() - started }))
+  pump()
+  if (bytesPerSecond === 0) return
+  setInterval(() => {
+    allowed = Math.min(bytes, allowed + bytesPerSecond)
+    pump()
+  }, BURST_EVERY_MS)
+}

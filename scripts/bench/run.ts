@@ -1,0 +1,55 @@
+/**
+ * `make bench`: every row is a ratio against a rival, or against the bare limit, measured in the same run with the built
+ * programs. Prints a table, writes `out/bench.json`, exits 1 when a target does not hold. Arguments: only the benches whose
+ * name contains one of them (`make bench ONLY=ring`).
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cameraCost } from './camera-cost.ts'
+import { manyCameras } from './many-cameras.ts'
+import { idleShare } from './process-use.ts'
+import { ringWrites } from './ring-writes.ts'
+import { judge, type Row, tableOf } from './row.ts'
+import { throughput } from './throughput.ts'
+
+const OUT = fileURLToPath(new URL('../../out', import.meta.url))
+/** Less idle than this before a bench, and something else is running: the figures say less. */
+const QUIET = 0.9
+
+const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
+  throughput,
+  camera: cameraCost,
+  ring: ringWrites,
+  ack: manyCameras,
+}
+
+const wanted = process.argv.slice(2)
+const names = Object.keys(BENCHES).filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+if (names.length === 0) {
+  print(`no bench matches ${wanted.join(' ')}: there are ${Object.keys(BENCHES).join(', ')}`)
+  process.exit(2)
+}
+
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node.js ${process.version}`
+print(machine)
+const rows: Row[] = []
+const disturbed: string[] = []
+for (const name of names) {
+  const idle = await idleShare()
+  if (idle < QUIET) disturbed.push(`${name}: the machine was ${Math.round(idle * 100)} % idle before it began`)
+  const started = performance.now()
+  rows.push(...((await BENCHES[name]?.()) ?? []))
+  print(`${name} took ${((performance.now() - started) / 1000).toFixed(0)} s`)
+}
+print(`\n${[tableOf(rows), ...disturbed].join('\n')}`)
+
+const verdicts = rows.map((row) => ({ ...row, ...judge(row) }))
+await mkdir(OUT, { recursive: true })
+await writeFile(join(OUT, 'bench.json'), `${JSON.stringify({ machine, disturbed, rows: verdicts }, null, 2)}\n`)
+process.exitCode = verdicts.every(({ holds }) => holds) ? 0 : 1
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

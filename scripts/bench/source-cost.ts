@@ -1,0 +1,20 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const PROGRAM = fileURLToPath(new URL('source-alone.ts', import.meta.url))
+
+/** The fake source alone, as long as its footage lasts. */
+export function startSource(spec: string): ChildProcess {
+  return spawn(process.execPath, [...process.execArgv, PROGRAM, spec], { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** Processor time of all its footage, in ms. */
+export async function sourceCpuMs(spec: string): Promise<number> {
+  const child = startSource(spec)
+  let text = ''
+  child.stdout?.on('data', (chunk) => {
+    text += String(chunk)
+  })
+  await new Promise((resolve) => child.once('close', resolve))
+  return Number(text)
+}
