@@ -160,23 +160,25 @@ export function settledOf(books: Books, log: string): readonly Range[] {
 }
 
 /**
- * What is wrong with the fragments of the fake encoder, whose runs begin with their logs: one that is there twice, or whose
- * frames are not those of its number. `gop` is the encoder's; the last fragment of a log may be short.
+ * What is wrong with the fragments of the fake encoder: one that is there twice, or whose frames are not those that belong
+ * to its number, counted from the log's lowest one. `gop` is the encoder's; the last fragment of a log may be short.
  */
 export function fragmentFaults({ fragments }: Books, gop: number): string[] {
   const faults: string[] = []
-  const seen = new Set<string>()
-  const runs = new Map<string, string>()
-  const last = new Map<string, number>()
-  for (const { log, seq } of fragments) last.set(log, Math.max(seq, last.get(log) ?? 0))
-  for (const { log, seq, runId, frames } of fragments) {
-    const name = `${log}/${seq}`
-    if (seen.has(name)) faults.push(`${name} is stored twice`)
-    seen.add(name)
-    if ((runs.get(log) ?? runId) !== runId) faults.push(`${name} is of another run than the rest of its log`)
-    runs.set(log, runId)
-    const whole = frames.length === gop || (seq === last.get(log) && frames.length > 0 && frames.length < gop)
-    if (!whole || frames.some((frame, at) => frame !== seq * gop + at)) faults.push(`${name} holds frames ${frames}`)
+  const logs = new Map<string, StoredFragment[]>()
+  for (const fragment of fragments) logs.set(fragment.log, [...(logs.get(fragment.log) ?? []), fragment])
+  for (const [log, unsorted] of logs) {
+    const sorted = unsorted.toSorted((a, b) => a.seq - b.seq)
+    const [first] = sorted
+    const start = (first?.frames[0] ?? 0) - (first?.seq ?? 0) * gop
+    for (const [at, { seq, runId, frames }] of sorted.entries()) {
+      const isLast = at === sorted.length - 1
+      if (sorted[at + 1]?.seq === seq) faults.push(`${log}/${seq} is stored twice`)
+      if (runId !== first?.runId) faults.push(`${log}/${seq} is of another run than the rest of its log`)
+      const whole = frames.length === gop || (isLast && frames.length > 0 && frames.length < gop)
+      const right = frames.every((frame, index) => frame === start + seq * gop + index)
+      if (!whole || !right) faults.push(`${log}/${seq} holds frames ${frames}`)
+    }
   }
   return faults
 }

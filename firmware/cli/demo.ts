@@ -1,5 +1,5 @@
 /** `homeward demo`: the three programs on this machine, paired and streaming, with one live status line. */
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -7,6 +7,7 @@ import { findFfmpeg } from '../camera/encoder/ffmpeg-binary.ts'
 import { parseSource } from '../camera/encoder/source.ts'
 import { sleep } from '../platform/clock.ts'
 import { RealClock } from '../platform/clock-real.ts'
+import { makeFolders } from '../platform/folders.ts'
 import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
 import { SOURCES_HELP } from './camera.ts'
 import { DemoHome } from './demo-home.ts'
@@ -66,7 +67,7 @@ async function folderFor(dir: string | undefined): Promise<string> {
   if (dir === undefined) return mkdtemp(join(tmpdir(), 'homeward-demo-'))
   const path = resolve(dir)
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolders(path)
     return path
   } catch (cause) {
     throw new HomewardError('CONFIG_INVALID', `--dir: ${path} cannot be made (${systemCode(cause) ?? cause})`, {

@@ -2,11 +2,7 @@
 /** `homeward`: arguments to programs. Exit status: 0 done, 1 failed, 2 wrong usage. */
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
-import { addCameraCommand } from './camera.ts'
-import { addDemoCommand } from './demo.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, reportError } from './output.ts'
-import { addP2pCommand } from './p2p.ts'
-import { addStorageCommand } from './storage.ts'
 import { helpInstead, usageError } from './usage.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
@@ -27,10 +23,15 @@ const program = new Command('homeward')
   .exitOverride()
   .configureOutput({ outputError: () => undefined })
 
-addCameraCommand(program)
-addStorageCommand(program)
-addP2pCommand(program)
-addDemoCommand(program)
+/** Each group brings its own modules: a program has only what it needs in memory. */
+const COMMANDS = new Map([
+  ['camera', async () => (await import('./camera.ts')).addCameraCommand],
+  ['storage', async () => (await import('./storage.ts')).addStorageCommand],
+  ['p2p', async () => (await import('./p2p.ts')).addP2pCommand],
+  ['demo', async () => (await import('./demo.ts')).addDemoCommand],
+])
+const asked = COMMANDS.get(process.argv[2] ?? '')
+for (const load of asked === undefined ? COMMANDS.values() : [asked]) (await load())(program)
 
 try {
   await program.parseAsync()

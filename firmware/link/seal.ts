@@ -3,7 +3,7 @@
  * together with camera, log and recipient by the camera's key; both stand in every record, so each record opens by itself.
  * The log key lives in memory only: after a restart the camera cannot read what it recorded.
  */
-import { equalBytes, fromHex, toHex } from '../wire/bytes.ts'
+import { equalBytes, fromHex, toHex, unfilled } from '../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { RECORD_MAX_BYTES } from '../wire/limits.ts'
 import {
@@ -27,7 +27,6 @@ import {
   sign,
   toX25519KeyPair,
   toX25519Public,
-  unfilled,
   verifySignature,
   wipe,
 } from './sodium.ts'

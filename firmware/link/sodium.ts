@@ -3,6 +3,7 @@
  * what a stranger can cause, a bad point, a forged box, comes back as `undefined` or `false`.
  */
 import sodium from 'sodium-native'
+import { unfilled } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
 
 export const PUBLIC_KEY_BYTES = 32
@@ -181,10 +182,4 @@ export async function passwordKey(
     )
   }
   return key
-}
-
-/** Memory that is about to be overwritten whole: not zeroed first, and never part of Node's shared pool. */
-export function unfilled(bytes: number): Uint8Array<ArrayBuffer> {
-  // A plain Uint8Array over it: a Buffer's slice() would be a view where everybody else's is a copy.
-  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer)
 }

@@ -11,6 +11,7 @@
  * edit in ffmpeg's init segment, which would delay it again in every file that begins later in the run. It is taken out,
  * and the track's decode times get its length instead, so that all times of a run lie on one line.
  */
+import { unfilled } from '../wire/bytes.ts'
 import { isHomewardError } from '../wire/errors.ts'
 import { FRAGMENT_MAX_BYTES } from '../wire/limits.ts'
 import { printable, readBoxHeader } from './boxes.ts'
@@ -205,7 +206,7 @@ export class FragmentSplitter {
       this.#state = { at: 'pass', remaining: mdatBytes, passed: moof.byteLength, why }
       return true
     }
-    const buffer = new Uint8Array(total)
+    const buffer = unfilled(total)
     buffer.set(moof)
     this.#state = { at: 'mdat', buffer, filled: moof.byteLength, head }
     return true

@@ -5,6 +5,7 @@ import { FakeChannel } from '../link/channel-fake.ts'
 import { createIdentity } from '../link/identity.ts'
 import { LogSealer, RecordOpener } from '../link/seal.ts'
 import { CameraSession, type CameraSessionOwner } from '../link/session/camera-session.ts'
+import { CREDIT_BASE_BYTES } from '../link/session/credit.ts'
 import { TRIAL_AFTER_MS } from '../link/session/disk-alarm.ts'
 import { FakeSource } from '../link/session/source-fake.ts'
 import { encodeGap } from '../wire/gap.ts'
@@ -325,7 +326,7 @@ test('a camera cannot pile up channels', async () => {
   for (const [at, { end }] of all.entries()) end.onClose(() => closed.push(at))
   await home.run(20)
   assert.equal(closed.sort(), [0, 1, 2])
-  assert.ok(home.intake.committedBytes <= 3 * 4 * 1024 * 1024)
+  assert.is(home.intake.committedBytes, 3 * CREDIT_BASE_BYTES)
   await home.close()
 })
 

@@ -119,6 +119,12 @@ export class ByteWriter {
   }
 }
 
+/** Memory that is about to be overwritten whole: not zeroed first, and never part of Node's shared pool. */
+export function unfilled(bytes: number): Uint8Array<ArrayBuffer> {
+  // A plain Uint8Array over it: a Buffer's slice() would be a view where everybody else's is a copy.
+  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer)
+}
+
 export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }

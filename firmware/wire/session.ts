@@ -39,6 +39,7 @@ const KIND_CONTROL = 1
 const KIND_PIECE = 2
 const KIND_GRANTED_PIECE = 3
 const PIECE_HEADER_BYTES = 13
+export const PIECE_FRAME_MAX_BYTES = PIECE_HEADER_BYTES + PIECE_BYTES
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const small = v.pipe(count, v.maxValue(0xffffffff))
@@ -162,8 +163,10 @@ export function encodeControl(message: CameraMessage | StorageMessage): Uint8Arr
   return frame
 }
 
-export function encodePiece(piece: Piece): Uint8Array {
-  const frame = new Uint8Array(PIECE_HEADER_BYTES + piece.bytes.byteLength)
+/** Into the start of `scratch`, of PIECE_FRAME_MAX_BYTES, when it is given: the frame then shares its memory. */
+export function encodePiece(piece: Piece, scratch?: Uint8Array): Uint8Array {
+  const frameBytes = PIECE_HEADER_BYTES + piece.bytes.byteLength
+  const frame = scratch?.subarray(0, frameBytes) ?? new Uint8Array(frameBytes)
   new ByteWriter(frame)
     .u8(piece.granted ? KIND_GRANTED_PIECE : KIND_PIECE)
     .u32(piece.transfer)

@@ -41,6 +41,7 @@ export async function ringWrites(): Promise<Row[]> {
       ours: laps.map(written),
       rival: laps.map(({ captured }) => captured),
       rivalName: 'captured',
+      by: 'worst',
       target: { most: 1.05 },
       notes,
     })

@@ -7,8 +7,10 @@ export interface Row {
   /** What `ours` is divided by, pair by pair; one value stands for all. */
   readonly rival: readonly number[]
   readonly rivalName: string
-  /** The median ratio must be at least, or at most, this. */
+  /** The ratio must be at least, or at most, this. */
   readonly target: { readonly least: number } | { readonly most: number }
+  /** Which ratio is held against the target. */
+  readonly by: 'median' | 'worst'
   /** What a reader needs to judge the figures. */
   readonly notes: readonly string[]
 }
@@ -32,9 +34,13 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /** Without a single pair nothing holds. */
-export function judge({ ours, rival, target }: Row): Verdict {
+export function judge({ ours, rival, target, by }: Row): Verdict {
   const ratio = spreadOf(ours.map((value, index) => value / (rival[index] ?? rival[0] ?? Number.NaN)))
-  return { ratio, holds: 'least' in target ? ratio.median >= target.least : ratio.median <= target.most }
+  const holds =
+    'least' in target
+      ? ratio[by === 'worst' ? 'min' : 'median'] >= target.least
+      : ratio[by === 'worst' ? 'max' : 'median'] <= target.most
+  return { ratio, holds }
 }
 
 const HEADINGS = ['row', 'ours', 'rival or limit', 'ratio', 'target', 'holds']

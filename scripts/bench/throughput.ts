@@ -47,6 +47,7 @@ export async function throughput(): Promise<Row[]> {
       ours: ours.map(speed),
       rival: bare.map(speed),
       rivalName: 'bare secret-stream',
+      by: 'median',
       target: { least: 0.6 },
       notes: [
         `processor ms per MB: ${split(ours, ['camera', 'storage'])}; bare ${split(bare, ['sender', 'receiver'])}`,

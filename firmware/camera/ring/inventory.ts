@@ -97,6 +97,18 @@ export class Inventory {
     log.addDamage(entry.seq, entry.seq + entry.span - 1)
   }
 
+  /**
+   * The key of an earlier log is gone, so nobody here can tell a forged gap; but one that covers other records would be
+   * sent, refused and settled with all it covers. Without it, what nothing else covers is a hole.
+   */
+  dropFalseGaps(): void {
+    for (const log of this.#logs.values()) {
+      const gaps = log.falseGaps()
+      for (const gap of gaps) if (!log.isAcked(gap)) this.#count(gap, -1)
+      log.remove(new Set(gaps))
+    }
+  }
+
   /** Lets go of records that are safe, but for those in the slab in use: they are found again by reading their slabs. */
   forgetSafe(current: number): void {
     const safe = this.slabs().filter((slab) => slab.unacked === 0 && slab.number !== current)

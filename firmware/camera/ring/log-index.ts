@@ -117,6 +117,13 @@ export class LogIndex {
     return missingFrom(this.#acked, this.first, this.#end - 1)
   }
 
+  /** Gaps that cover the number of another record, which a gap of ours never does. */
+  falseGaps(): Entry[] {
+    return this.#entries.filter(
+      ({ seq, span }, at) => (this.#entries[at + 1]?.seq ?? Number.POSITIVE_INFINITY) < seq + span,
+    )
+  }
+
   /** Enters what is neither on the card nor safe, from `from` on, as damaged. */
   findHoles(from: number): void {
     let at = from

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../platform/disk.ts'
 import { readWhole } from '../../platform/disk-files.ts'
+import { unfilled } from '../../wire/bytes.ts'
 import { HomewardError, systemCode } from '../../wire/errors.ts'
 import { RECORD_HEADER_BYTES } from '../../wire/record.ts'
 import { type AckMark, encodeMark, type ReadMark, readMark, SLOT_BYTES } from './acks.ts'
@@ -139,17 +140,17 @@ export class SlabStore {
   /** The record as it travels, or undefined when it does not stand there as it was written. */
   async read(entry: Entry, epoch: number): Promise<Uint8Array | undefined> {
     return this.#withFile(entry.slab, async (file) => {
-      const head = new Uint8Array(CARD_HEADER_BYTES)
-      await file.read(head, entry.offset)
-      const card = decodeCardHeader(head)
+      const extraBytes = CARD_HEADER_BYTES - RECORD_HEADER_BYTES
+      const stored = unfilled(extraBytes + entry.bytes)
+      if ((await file.read(stored, entry.offset)) < stored.byteLength) return undefined
+      const card = decodeCardHeader(stored)
       if (card === undefined || card.epoch !== epoch) return undefined
-      const { log, seq, span, payloadBytes } = card.header
+      const { log, seq, span } = card.header
       if (log !== entry.log || seq !== entry.seq || span !== entry.span) return undefined
-      const record = new Uint8Array(RECORD_HEADER_BYTES + payloadBytes)
-      record.set(head.subarray(0, RECORD_HEADER_BYTES))
-      const payload = record.subarray(RECORD_HEADER_BYTES)
-      const length = await file.read(payload, entry.offset + CARD_HEADER_BYTES)
-      return length === payloadBytes && payloadIsWhole(card, payload) ? record : undefined
+      if (!payloadIsWhole(card, stored.subarray(CARD_HEADER_BYTES))) return undefined
+      // What the card adds stands between header and payload: the header moves up to the payload instead of a copy of all.
+      stored.copyWithin(extraBytes, 0, RECORD_HEADER_BYTES)
+      return stored.subarray(extraBytes)
     })
   }
 

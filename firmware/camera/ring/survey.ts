@@ -89,6 +89,7 @@ export async function surveySlabs(
     inventory.addSlab(number, contents.epoch)
     current = await takeNewest(inventory, readerOf(readers, number), { number, contents }, camera)
   }
+  inventory.dropFalseGaps()
   for (const log of inventory.logs()) log.findHoles(trusted ? 0 : log.first)
   const epoch = Math.max(mark?.epoch ?? 0, ...inventory.slabs().map((slab) => slab.epoch))
   return { inventory, epoch, current }

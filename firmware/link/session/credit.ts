@@ -12,8 +12,8 @@ import { RECORD_MAX_BYTES } from '../../wire/limits.ts'
 /** Records are held sealed and opened for a moment: the memory really used is up to twice this. */
 export const CREDIT_BUDGET_BYTES = 64 * 1024 * 1024
 
-/** 4 MiB in flight fill 100 Mbit/s at a third of a second of round trip and group commit. */
-export const CREDIT_BASE_BYTES = 4 * 1024 * 1024
+/** 8 MiB in flight fill 200 Mbit/s at a third of a second of round trip and group commit; six cameras get as much. */
+export const CREDIT_BASE_BYTES = 8 * 1024 * 1024
 
 /** Smaller raises wait until they add up, unless they complete the window: each one is a message. */
 const RAISE_MIN_BYTES = 256 * 1024

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../platform/clock.ts'
 import { HomewardError, isHomewardError } from '../../wire/errors.ts'
 import { RECORD_MAX_BYTES } from '../../wire/limits.ts'
 import type { Range } from '../../wire/ranges.ts'
-import { type CameraMessage, encodeControl, encodePiece } from '../../wire/session.ts'
+import { type CameraMessage, encodeControl, encodePiece, PIECE_FRAME_MAX_BYTES } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
 import { type Flight, Flights, recordKey } from './flights.ts'
 import { bypassesBacklog, type Lane, pickPiece, pickRecord, type RecordState } from './pick.ts'
@@ -21,6 +21,8 @@ export class Sender {
   readonly #flights = new Flights()
   readonly #survey: Survey
   readonly #unreadable = new Set<string>()
+  /** One for all pieces: a channel copies what it sends. */
+  readonly #frame = new Uint8Array(PIECE_FRAME_MAX_BYTES)
   #window = new CreditWindow(0)
   #liveFirst = true
   #startsAllowed = 0
@@ -135,7 +137,7 @@ export class Sender {
     if (lane === undefined || piece === undefined) return 'nothing'
     if (piece.offset === 0) this.#startsAllowed--
     this.#last = lane
-    this.#blocked = !this.#channel.send(encodePiece(piece))
+    this.#blocked = !this.#channel.send(encodePiece(piece, this.#frame))
     return piece.offset + piece.bytes.byteLength === piece.total ? 'last piece' : 'piece'
   }
 

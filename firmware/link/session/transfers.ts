@@ -1,4 +1,5 @@
 /** Puts the pieces of records together again. Anything out of order ends the channel; nothing is allocated on a guess. */
+import { unfilled } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import { PIECE_BYTES } from '../../wire/limits.ts'
 import type { Piece } from '../../wire/session.ts'
@@ -61,7 +62,7 @@ export class Transfers {
     if (piece.offset !== 0) throw malformed(`transfer ${piece.transfer} begins at ${piece.offset}`)
     if (this.#open.size >= OPEN_TRANSFERS_MAX) throw malformed(`more than ${OPEN_TRANSFERS_MAX} transfers at once`)
     reserve(piece.total, piece.granted)
-    const entry = { bytes: new Uint8Array(piece.total), granted: piece.granted, filled: 0 }
+    const entry = { bytes: unfilled(piece.total), granted: piece.granted, filled: 0 }
     this.#open.set(piece.transfer, entry)
     this.#last = piece.transfer
     return entry

@@ -99,7 +99,8 @@ export class Archive {
     if (header.kind !== 'fragment' || !equalBytes(camera, header.camera)) {
       throw new HomewardError('INTERNAL', 'store takes fragments of the camera that is named')
     }
-    const arrived = arrive(this.#inits, header, payload, receivedUs)
+    // The header's own fields share memory with the whole record, and what is entered stays as long as its file is open.
+    const arrived = arrive(this.#inits, { ...header, camera }, payload, receivedUs)
     await this.#ensureFolder(camera)
     const name = `${toHex(camera)}/${header.log}/${header.seq}`
     for (;;) {

@@ -1,4 +1,5 @@
 /** A fragment on its way into a file: checked and hashed once, then placed and encoded. Pure but for hashing. */
+import { readBoxHeader } from '../../media/boxes.ts'
 import { type MediaFragment, parseFragment } from '../../media/fragment.ts'
 import { type InitSegment, parseInit } from '../../media/init.ts'
 import { mfraEntryOf } from '../../media/mfra.ts'
@@ -101,17 +102,19 @@ export function placeAt(
     bases,
   }
   const box = encodeEntry(entry)
-  const rebased = rebaseFragment(media.bytes, bases)
+  // Times stand in the moof; the samples behind it are not copied.
+  const moofBytes = readBoxHeader(media.bytes)?.sizeBytes ?? 0
+  const moof = rebaseFragment(media.bytes.subarray(0, moofBytes), bases)
   const mark = mfraEntryOf(arrived.init, rebasedHead(arrived, bases), offset + box.byteLength)
   const placed = {
     offset,
     headerBytes: box.byteLength,
-    bytes: box.byteLength + rebased.byteLength,
+    bytes: box.byteLength + media.bytes.byteLength,
     ticks: mark?.timeTicks ?? 0,
     trafNumber: mark?.trafNumber ?? 0,
     entry,
   }
-  return { placed, parts: [box, rebased] }
+  return { placed, parts: [box, moof, media.bytes.subarray(moofBytes)] }
 }
 
 function rebasedHead({ media }: Arrived, bases: readonly TimeBase[]): MediaFragment {
