@@ -4,15 +4,16 @@
  * calls safe it holds or has in its ledger, and everything that could be read is there exactly once.
  */
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, rename, rm, truncate } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BLOCK_BYTES } from '../camera/ring/card-record.ts'
 import { createIdentity } from '../link/identity.ts'
 import { readBoxes } from '../media/boxes.ts'
+import { ffmpegTest } from '../media/sample-streams.ts'
 import { isHomewardError } from '../wire/errors.ts'
-import { containsRange, countRanges } from '../wire/ranges.ts'
+import { containsRange } from '../wire/ranges.ts'
 import {
   type Books,
   type CardRecord,
@@ -40,8 +41,12 @@ const SAMPLE_EVERY_BYTES = 97
 const upTo = (count: number) => Array.from({ length: count }, (_, seq) => seq)
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
-function homeTest(name: string, run: (home: TestHome) => Promise<void>): void {
-  test(name, async () => {
+function homeTest(
+  name: string,
+  run: (home: TestHome) => Promise<void>,
+  add: (name: string, run: () => Promise<void>) => void = test,
+): void {
+  add(name, async () => {
     const home = await TestHome.create()
     try {
       await home.startServer()
@@ -82,9 +87,12 @@ async function finish(
 ): Promise<Books> {
   const { seq } = await home.drain(camera)
   assert.is(seq.acked, seq.captured, 'every fragment of this life is ACKed')
+  const [ring] = (await home.program(camera).call('ring')) as { log: string }[]
   await home.program(camera).stop()
   const books = await readBooks(home)
   assert.equal(fragmentFaults(books, GOP), [])
+  const run = books.fragments.find(({ log }) => log === ring?.log)?.runId
+  assert.is(books.fragments.filter(({ runId }) => runId === run).length, seq.acked, 'what it counts as ACKed is stored')
   if (!flags.card) return books
   const marked = await markedSafe(home.ring(camera))
   assert.ok(marked.size > 0, 'the card has a mark')
@@ -148,9 +156,14 @@ homeTest(
       'every record that was not hit',
     )
     const entered = ledgerOf(books, log)
-    assert.is(countRanges(entered.map(({ first, last: end }) => [first, end] as const)), lost.length)
     assert.ok(entered.every(({ kind, reason }) => kind === 'gap' && reason === 'damaged-on-card'))
-    assert.not.ok(containsRange(settledOf(books, log), last, last), 'nobody says that the torn record is safe')
+    const numbers = entered.flatMap(({ first, last: end }) => upTo(end - first + 1).map((at) => first + at))
+    // Of the torn one nobody can know that it was ever written to its end.
+    assert.equal(
+      numbers.filter((seq) => seq !== last).toSorted((x, y) => x - y),
+      lost,
+      'what was hit is in the ledger',
+    )
     const later = [...new Set(books.fragments.map((fragment) => fragment.log))].filter((other) => other !== log)
     assert.is(later.length, 1)
     assert.equal(storedSeqs(books, later[0] ?? ''), upTo(storedSeqs(books, later[0] ?? '').length))
@@ -189,10 +202,7 @@ homeTest('an older copy of the card: nothing is taken for what came after it', a
   assert.equal(storedSeqs(books, first.log), upTo(first.last + 1), 'what the copy held is there once')
   const kept = storedSeqs(books, second[0]?.log ?? '')
   assert.equal(kept, upTo(kept.length))
-  assert.ok(
-    kept.length >= 15 && kept.length <= second.length - 10,
-    `${kept.length} of ${second.length} of the second log`,
-  )
+  assert.ok(kept.length >= 15 && kept.length < second.length, `${kept.length} of ${second.length} of the second log`)
   const third = logs.find((log) => log !== first.log && log !== second[0]?.log) ?? ''
   assert.equal(storedSeqs(books, third), upTo(storedSeqs(books, third).length), 'what came after it is new')
   assert.equal(books.ledger, [], 'nothing else is said')
@@ -298,10 +308,7 @@ homeTest('a camera without a card: memory is sent once, and what was lost with i
   assert.is(logs.length, 2, 'the second life sent nothing')
   const [first = [], last = []] = logs.map((log) => storedSeqs(books, log).toSorted((a, b) => a - b))
   assert.equal(first, upTo(first.length))
-  assert.ok(
-    first.length >= killed.seq.acked && first.length <= killed.seq.captured - 10,
-    `${first.length} of the first life`,
-  )
+  assert.ok(first.length >= killed.seq.acked && first.length < killed.seq.captured, `${first.length} of the first life`)
   // The second life ended in good order and left a note of what it lost: the third one enters it.
   const [gap, ...others] = books.ledger
   assert.equal([gap?.kind, gap?.reason, gap?.log, gap?.first, others], ['gap', 'never-sent', logs[1], 0, []])
@@ -344,9 +351,10 @@ function parameterSets(mp4: Uint8Array): Uint8Array[] {
 /** Everything in a folder, without the zeros that no file system wrote. */
 async function contentsOf(dir: string): Promise<Buffer> {
   const files: Buffer[] = []
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue
-    const bytes = await readFile(join(entry.parentPath, entry.name))
+  for (const name of await readdir(dir, { recursive: true })) {
+    const path = join(dir, name)
+    if (!(await stat(path)).isFile()) continue
+    const bytes = await readFile(path)
     let end = bytes.byteLength
     while (end > 0 && bytes[end - 1] === 0) end--
     files.push(bytes.subarray(0, end))
@@ -354,48 +362,52 @@ async function contentsOf(dir: string): Promise<Buffer> {
   return Buffer.concat(files)
 }
 
-homeTest('neither the card nor the state of a camera holds anything of a picture', async (home) => {
-  const cameras = { x264: 'test:size=160x96,fps=20,gop=10', fake: SOURCE }
-  for (const [name, source] of Object.entries(cameras)) {
-    await home.startCamera(name, source)
-    await home.pair(name)
-  }
-  await home.program('storage').stop()
-  for (const name of Object.keys(cameras)) await home.until(name, '10 waiting', (status) => waitingIn(status) >= 10)
-  const kept = new Map<string, Buffer>()
-  for (const name of Object.keys(cameras)) {
-    await home.program(name).stop()
-    const folders = [home.ring(name), home.program(name).state]
-    kept.set(name, Buffer.concat(await Promise.all(folders.map(contentsOf))))
-  }
-  await home.startStorage()
-  for (const [name, source] of Object.entries(cameras)) {
-    const logs = new Set((await cardRecords(home.ring(name))).map(({ header }) => header.log))
-    await home.startCamera(name, source)
-    await acked(home, name, 1)
-    await home.drain(name)
-    const bytes = kept.get(name) ?? Buffer.alloc(0)
-    assert.ok(bytes.byteLength > 20_000 && logs.size === 1, `${name}: ${bytes.byteLength} bytes on the card`)
-    const clips = (await home.clips()).filter((path) => [...logs].some((log) => path.includes(log)))
-    assert.ok(clips.length > 0, 'what was on the card has arrived')
-    let samples = 0
-    for (const path of clips) {
-      const mp4 = new Uint8Array(await readFile(path))
-      const wanted = [...samplesOf(mp4), ...parameterSets(mp4)]
-      samples += wanted.length
-      const found = wanted.filter((sample) => bytes.indexOf(sample) >= 0)
-      assert.equal(found, [], `${name}: bytes of frames or parameter sets`)
-      // Four bytes come up by themselves once in 4 GB; in the plain they would be there with every fragment.
-      for (const word of ['ftyp', 'moov', 'moof', 'mdat', 'avcC']) {
-        assert.ok(Buffer.from(mp4).includes(word), `${word} is what to look for`)
-        const at = bytes.indexOf(word)
-        assert.ok(at === -1 || bytes.indexOf(word, at + 1) === -1, `${name}: ${word}`)
-      }
+homeTest(
+  'neither the card nor the state of a camera holds anything of a picture',
+  async (home) => {
+    const cameras = { x264: 'test:size=160x96,fps=20,gop=10', fake: SOURCE }
+    for (const [name, source] of Object.entries(cameras)) {
+      await home.startCamera(name, source)
+      await home.pair(name)
     }
-    assert.ok(samples > 200, `${name}: ${samples} samples`)
-    say(`${name}: ${bytes.byteLength} bytes on card and in state, none of ${samples} samples found`)
-  }
-})
+    await home.program('storage').stop()
+    for (const name of Object.keys(cameras)) await home.until(name, '10 waiting', (status) => waitingIn(status) >= 10)
+    const kept = new Map<string, Buffer>()
+    for (const name of Object.keys(cameras)) {
+      await home.program(name).stop()
+      const folders = [home.ring(name), home.program(name).state]
+      kept.set(name, Buffer.concat(await Promise.all(folders.map(contentsOf))))
+    }
+    await home.startStorage()
+    for (const [name, source] of Object.entries(cameras)) {
+      const logs = new Set((await cardRecords(home.ring(name))).map(({ header }) => header.log))
+      await home.startCamera(name, source)
+      await acked(home, name, 1)
+      await home.drain(name)
+      const bytes = kept.get(name) ?? Buffer.alloc(0)
+      assert.ok(bytes.byteLength > 20_000 && logs.size === 1, `${name}: ${bytes.byteLength} bytes on the card`)
+      const clips = (await home.clips()).filter((path) => [...logs].some((log) => path.includes(log)))
+      assert.ok(clips.length > 0, 'what was on the card has arrived')
+      let samples = 0
+      for (const path of clips) {
+        const mp4 = new Uint8Array(await readFile(path))
+        const wanted = [...samplesOf(mp4), ...parameterSets(mp4)]
+        samples += wanted.length
+        const found = wanted.filter((sample) => bytes.indexOf(sample) >= 0)
+        assert.equal(found, [], `${name}: bytes of frames or parameter sets`)
+        // Four bytes come up by themselves once in 4 GB; in the plain they would be there with every fragment.
+        for (const word of ['ftyp', 'moov', 'moof', 'mdat', 'avcC']) {
+          assert.ok(Buffer.from(mp4).includes(word), `${word} is what to look for`)
+          const at = bytes.indexOf(word)
+          assert.ok(at === -1 || bytes.indexOf(word, at + 1) === -1, `${name}: ${word}`)
+        }
+      }
+      assert.ok(samples > 200, `${name}: ${samples} samples`)
+      say(`${name}: ${bytes.byteLength} bytes on card and in state, none of ${samples} samples found`)
+    }
+  },
+  ffmpegTest,
+)
 
 /** Where the fields of a record's header are (wire/record.ts). */
 const AT = {

@@ -9,7 +9,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { split } from '../media/sample-streams.ts'
+import { ffmpegTest, split } from '../media/sample-streams.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { readInit, scanFile } from '../storage/archive/scan.ts'
 import { EncoderTap, type ProbedFile, playErrors, probeFile, runProgram } from './media-fixture.ts'
@@ -208,7 +208,7 @@ test.after(async () => {
 })
 
 for (const name of Object.keys(CAMERAS)) {
-  test(`${name}: every file plays alone, and together they hold what was captured`, async () => {
+  ffmpegTest(`${name}: every file plays alone, and together they hold what was captured`, async () => {
     const { clip, tapped, captured, files, exported, exportedFrames } = await filmOf(name)
     const delivered = fragmentsIn(new Uint8Array(await readFile(tapped)))
     const reference = await probeFile(tapped)

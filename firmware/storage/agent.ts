@@ -19,11 +19,14 @@ import { Changes } from '../platform/changes.ts'
 import type { Clock } from '../platform/clock.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import type { Random } from '../platform/random.ts'
-import { errorLine, type HomewardError } from '../wire/errors.ts'
-import { type Archive, openArchive } from './archive/archive.ts'
+import { type ErrorCode, errorLine, type HomewardError } from '../wire/errors.ts'
+import { openArchive } from './archive/archive.ts'
+import { ArchiveSlot } from './archive-slot.ts'
 import { Intake } from './intake.ts'
 import { knownDisk } from './known-disk.ts'
 import { ServerContact } from './server-contact.ts'
+
+const DISK_TROUBLE: readonly ErrorCode[] = ['DISK_FULL', 'DISK_READ_ONLY', 'DISK_MISSING', 'DISK_FAILED']
 
 export interface StorageSettings {
   readonly root: string
@@ -43,7 +46,7 @@ export interface AgentBase {
 
 export class StorageAgent {
   readonly identity: Identity
-  readonly archive: Archive
+  readonly archive: ArchiveSlot
   readonly cameras: CameraList
   readonly tokens: TokenStore
   readonly desk: EnrolmentDesk
@@ -111,9 +114,18 @@ export class StorageAgent {
     // Before the disk, which is bound to this device at its first use: a port that is taken must not leave that behind.
     const port = new UdxPort(settings.listen)
     const opened: { close(): Promise<void> }[] = [port]
+    let agent: StorageAgent | undefined
     try {
       const diskId = await knownDisk({ stateDir: state, root, disk, clock, random })
-      const archive = await openArchive({ disk, clock, root, diskId, minFreeBytes })
+      const archive = await ArchiveSlot.start({
+        open: () => openArchive({ disk, clock, root, diskId, minFreeBytes }),
+        clock,
+        onReleased: () => log.warn({ root }, 'the disk is let go of: it can be unmounted, checked and mounted again'),
+        onReopened: () => {
+          log.info({ root }, 'the disk is back')
+          if (agent !== undefined) agent.#enrolledMeanwhile()
+        },
+      })
       opened.push(archive)
       const replay = await ReplayStore.open(state, clock, (err) => log.warn({ err }, 'replay state not written'))
       opened.push(replay)
@@ -123,13 +135,8 @@ export class StorageAgent {
         nextBoot(state, clock),
       ])
       const source = new FreshnessSource(boot)
-      const agent = new StorageAgent(settings, base, { identity, archive, cameras, tokens, replay, source, port })
-      await agent.#nameCameras()
-      agent.intake.start()
-      agent.link.start()
-      agent.link.onEnrolled((camera) => agent.#enrolled(camera))
-      agent.server.start()
-      return agent
+      agent = new StorageAgent(settings, base, { identity, archive, cameras, tokens, replay, source, port })
+      return await agent.#start()
     } catch (error) {
       for (const part of opened.toReversed()) await part.close()
       throw error
@@ -168,9 +175,23 @@ export class StorageAgent {
     return this.#settings.listen.host.startsWith('127.') || this.#settings.listen.host === '::1'
   }
 
+  async #start(): Promise<this> {
+    await this.#nameCameras()
+    this.intake.start()
+    this.link.start()
+    this.link.onEnrolled((camera) => this.#enrolled(camera))
+    this.server.start()
+    return this
+  }
+
   /** Every camera has its folder from the start, so that a file's place says whose it is. */
   async #nameCameras(): Promise<void> {
     for (const { key, folder } of this.cameras.enrolled()) await this.archive.nameCamera(key, folder)
+  }
+
+  /** Cameras may have been paired while the disk was away. */
+  #enrolledMeanwhile(): void {
+    this.#nameCameras().catch((err: unknown) => this.log.error({ err }, 'a camera has no folder of its own yet'))
   }
 
   #enrolled({ key, folder, name, uid }: Camera): void {
@@ -180,8 +201,9 @@ export class StorageAgent {
       .catch((err: unknown) => this.log.error({ err }, 'the camera has no folder of its own yet'))
   }
 
-  /** A disk that refuses one record after the other is told of once. */
+  /** The same again and again is told once, and trouble with the disk as the alarm that it raises. */
   #warn(camera: string, problem: HomewardError): void {
+    if (DISK_TROUBLE.includes(problem.code)) return
     const line = errorLine(problem)
     if (this.#warnings.differs(`${camera} ${line}`)) this.log.warn({ camera, code: problem.code }, line)
   }
@@ -189,7 +211,7 @@ export class StorageAgent {
 
 interface Parts {
   readonly identity: Identity
-  readonly archive: Archive
+  readonly archive: ArchiveSlot
   readonly cameras: CameraList
   readonly tokens: TokenStore
   readonly replay: ReplayStore

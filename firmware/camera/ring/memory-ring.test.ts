@@ -50,6 +50,16 @@ test('memory is bounded; what finds no room is one gap, exact to the fragment', 
   assert.is(ring.stats().full, false)
 })
 
+test('the end of a gap is told though nothing is appended any more', async () => {
+  const ring = memoryRing(42 * KIB)
+  assert.is(await append(ring, 0, 7), 'kggggggg')
+  assert.equal(await contentsOf(ring), ['0:0', '1-4:card-gone'])
+  ring.ack(ring.log, [[0, 4]])
+  assert.equal(await contentsOf(ring), ['1-7:card-gone'])
+  ring.ack(ring.log, [[1, 7]])
+  assert.equal(ring.logs(), [])
+})
+
 test('a part of the gap that was ACKed does not hide the rest', async () => {
   const ring = memoryRing(42 * KIB)
   await append(ring, 0, 4)

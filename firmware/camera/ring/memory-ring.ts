@@ -172,6 +172,8 @@ export class MemoryRing implements Ring {
     const safe = new Set(ranges.flatMap(([first, last]) => this.#index.ack(first, last)))
     this.#index.remove(safe)
     for (const entry of safe) this.#drop(entry)
+    // Nothing else waits, and perhaps nothing will come any more: how far the gap has grown is told now.
+    if (this.#gap?.unwritten && this.logs().length === 0) this.#putGap(this.#gap)
     this.#notify()
   }
 

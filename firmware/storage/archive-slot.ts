@@ -1,0 +1,143 @@
+/**
+ * The archive, and what stands in for it while its disk cannot be used. A disk that became read-only or went away is let go
+ * of, so that it can be checked and mounted anew, and taken up again when it is back: nobody has to restart anything.
+ */
+import type { Clock, Timer } from '../platform/clock.ts'
+import { HomewardError, isHomewardError } from '../wire/errors.ts'
+import type { Range } from '../wire/ranges.ts'
+import type { Archive } from './archive/archive.ts'
+import type { CameraTotals } from './archive/totals.ts'
+
+/** A disk that was mounted again is found within this time. */
+export const REOPEN_MS = 5_000
+
+export interface ArchiveSlotOptions {
+  /** Opens the archive, on the disk that was used before. */
+  readonly open: () => Promise<Archive>
+  readonly clock: Clock
+  /** The disk was let go of. */
+  onReleased(problem: HomewardError): void
+  /** It is there again. */
+  onReopened(): void
+}
+
+type StoreArgs = Parameters<Archive['store']>
+
+export class ArchiveSlot {
+  readonly diskId: string
+  readonly recovery: Archive['recovery']
+  readonly #options: ArchiveSlotOptions
+  #archive: Archive | undefined
+  /** Why there is none. */
+  #problem: HomewardError | undefined
+  #totals: CameraTotals[] = []
+  #timer: Timer | undefined
+  #changing: Promise<void> = Promise.resolve()
+  #closed = false
+
+  /** Rejects as `open` does. */
+  static async start(options: ArchiveSlotOptions): Promise<ArchiveSlot> {
+    return new ArchiveSlot(options, await options.open())
+  }
+
+  private constructor(options: ArchiveSlotOptions, archive: Archive) {
+    this.#options = options
+    this.#archive = archive
+    this.diskId = archive.diskId
+    this.recovery = archive.recovery
+    this.#totals = archive.totals()
+  }
+
+  store(...args: StoreArgs): ReturnType<Archive['store']> {
+    return this.#write((archive) => archive.store(...args))
+  }
+
+  quarantine(...args: Parameters<Archive['quarantine']>): Promise<void> {
+    return this.#write((archive) => archive.quarantine(...args))
+  }
+
+  gap(...args: Parameters<Archive['gap']>): Promise<void> {
+    return this.#write((archive) => archive.gap(...args))
+  }
+
+  nameCamera(...args: Parameters<Archive['nameCamera']>): Promise<string> {
+    return this.#write((archive) => archive.nameCamera(...args))
+  }
+
+  /** Throws why there is no archive, as all that follow. */
+  durable(...args: Parameters<Archive['durable']>): Range[] {
+    return this.#current.durable(...args)
+  }
+
+  async verify(...args: Parameters<Archive['verify']>): ReturnType<Archive['verify']> {
+    return this.#current.verify(...args)
+  }
+
+  async exportSpan(...args: Parameters<Archive['exportSpan']>): ReturnType<Archive['exportSpan']> {
+    return this.#current.exportSpan(...args)
+  }
+
+  async reindex(...args: Parameters<Archive['reindex']>): ReturnType<Archive['reindex']> {
+    return this.#current.reindex(...args)
+  }
+
+  /** While there is no archive, as it was when last asked. */
+  totals(): CameraTotals[] {
+    if (this.#archive !== undefined) this.#totals = this.#archive.totals()
+    return this.#totals
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    await this.#changing
+    const archive = this.#archive
+    this.#archive = undefined
+    await archive?.close()
+  }
+
+  get #current(): Archive {
+    if (this.#archive !== undefined) return this.#archive
+    throw this.#problem ?? new HomewardError('CANCELLED', 'the archive is closed')
+  }
+
+  async #write<T>(work: (archive: Archive) => Promise<T>): Promise<T> {
+    const archive = this.#current
+    try {
+      return await work(archive)
+    } catch (error) {
+      if (isHomewardError(error, 'DISK_READ_ONLY', 'DISK_MISSING')) this.#release(archive, error)
+      throw error
+    }
+  }
+
+  #release(archive: Archive, problem: HomewardError): void {
+    if (archive !== this.#archive || this.#closed) return
+    this.#archive = undefined
+    this.#problem = problem
+    this.#options.onReleased(problem)
+    // What it cannot write any more was never acknowledged.
+    this.#changing = archive.close().catch(() => undefined)
+    void this.#changing.then(() => this.#retryLater())
+  }
+
+  #retryLater(): void {
+    if (this.#closed) return
+    this.#timer = this.#options.clock.after(REOPEN_MS, () => {
+      this.#changing = this.#retry()
+    })
+  }
+
+  async #retry(): Promise<void> {
+    try {
+      const archive = await this.#options.open()
+      this.#archive = archive
+      this.#problem = undefined
+      if (!this.#closed) this.#options.onReopened()
+    } catch (error) {
+      this.#problem = isHomewardError(error) ? error : new HomewardError('DISK_FAILED', String(error), { cause: error })
+      this.#retryLater()
+    }
+  }
+}
