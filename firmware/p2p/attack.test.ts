@@ -252,7 +252,10 @@ test('messages of a server are not answered, so two servers cannot be set on eac
   const stranger = new Stranger(world)
   const nonce = world.random.bytes(16)
   const body = new Uint8Array(700)
-  assert.is(await stranger.ask({ t: 'challenge', nonce, cookie: world.random.bytes(22), key: world.random.bytes(32) }), undefined)
+  assert.is(
+    await stranger.ask({ t: 'challenge', nonce, cookie: world.random.bytes(22), key: world.random.bytes(32) }),
+    undefined,
+  )
   assert.is(await stranger.ask({ t: 'signed', nonce, body, signature: new Uint8Array(64) }), undefined)
   assert.is(world.server.counters.misdirected, 2)
   await world.close()
