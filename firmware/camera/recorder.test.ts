@@ -21,9 +21,11 @@ class CardSlot {
   writable = true
   opened = 0
   open: FakeCard | undefined
+  /** Opening takes until then. */
+  ready: Promise<void> = Promise.resolve()
 
   readonly openCard = async (): Promise<Ring> => {
-    await new Promise((resolve) => setImmediate(resolve))
+    await this.ready
     if (this.missing !== undefined) throw new HomewardError(this.missing, `no card: ${this.missing}`)
     assert.is(this.open, undefined, 'one opening at a time')
     this.opened += 1
@@ -266,10 +268,14 @@ test('closing while the card is being opened again leaves nothing open', async (
     slot.missing = 'RING_FAILED'
     await recorder.start()
     if (comesBack) slot.missing = undefined
-    const opening = slot.clock.advance(CARD_RETRY_MS)
-    await new Promise((resolve) => setImmediate(resolve))
+    let finish = () => {}
+    slot.ready = new Promise((resolve) => {
+      finish = resolve
+    })
+    await slot.clock.advance(CARD_RETRY_MS)
     const closing = recorder.close()
-    await Promise.all([opening, closing, recorder.close()])
+    finish()
+    await Promise.all([closing, recorder.close()])
     assert.equal([slot.open, slot.clock.pendingTimers], [undefined, 0])
   }
 })

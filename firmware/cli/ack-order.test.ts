@@ -148,6 +148,25 @@ function parseCalls(text: string): SystemCall[] {
   return calls
 }
 
+test("strace's lines are read, also when calls of two threads cross", () => {
+  const text = [
+    '7 pwritev(24</disk/a.mp4>, [{iov_base="\\0uuid"..., iov_len=204}], 1, 300) = 204',
+    '7 fdatasync(24</disk/a.mp4> <unfinished ...>',
+    '8 pwrite64(18</disk/data.mdb>, "\\2\\0"..., 4096, 8192) = 4096',
+    '7 <... fdatasync resumed>)       = -1 EIO (Input/output error) (INJECTED)',
+    'strace: Process 9 attached',
+  ].join('\n')
+  const calls = parseCalls(text).map(({ name, fd, path, phase, bytes }) => `${name} ${fd} ${path} ${phase} ${bytes}`)
+  assert.equal(calls, [
+    'pwritev 24 /disk/a.mp4 begin 0',
+    'pwritev 24 /disk/a.mp4 done 204',
+    'fdatasync 24 /disk/a.mp4 begin 0',
+    'pwrite64 18 /disk/data.mdb begin 0',
+    'pwrite64 18 /disk/data.mdb done 4096',
+    'fdatasync 24 /disk/a.mp4 failed -1',
+  ])
+})
+
 straceTest('files are synced before the index is written, the index before its root', async () => {
   const scene = await streaming()
   const { pid } = scene.program('storage')

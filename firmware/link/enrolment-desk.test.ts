@@ -79,7 +79,8 @@ test.before.each(async (context) => {
   context.dir = await mkdtemp(join(tmpdir(), 'homeward-'))
   context.clock = new FakeClock()
 })
-test.after.each(({ dir }) => rm(dir, { recursive: true }))
+// The store of what was seen may just be writing.
+test.after.each(({ dir }) => rm(dir, { recursive: true, maxRetries: 20, retryDelay: 50 }))
 
 test('a camera with the token is enrolled, answered, and known as a peer', async ({ dir, clock }) => {
   const { desk, tokens, cameras, peers } = await openDesk(dir, clock)
