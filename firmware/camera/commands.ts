@@ -49,6 +49,7 @@ function statusOf(agent: CameraAgent) {
   const uplinkStatus = uplink.status
   return {
     ...common,
+    ...(filming.linkProblem === undefined ? {} : { problem: filming.linkProblem }),
     ...link.status(),
     seq: { captured, acked: uplinkStatus.acked, lost },
     ring: {

@@ -15,7 +15,7 @@ import { AckDelay } from './ack-delay.ts'
 import { Capture, type CaptureState } from './encoder/capture.ts'
 import { createEncoder, maskUrl, parseSource } from './encoder/source.ts'
 import { readKnownCard, rememberCard } from './known-card.ts'
-import { LinkWatch } from './link-watch.ts'
+import { type LinkProblem, LinkWatch } from './link-watch.ts'
 import { Recorder } from './recorder.ts'
 import { MemoryRing } from './ring/memory-ring.ts'
 import { openRing, type Ring } from './ring/ring.ts'
@@ -127,6 +127,11 @@ export class Filming {
 
   get link(): CameraLink {
     return this.#link
+  }
+
+  /** Why the storage device is not reached. */
+  get linkProblem(): LinkProblem | undefined {
+    return this.#watch.problem
   }
 
   /** Takes a new setup code of the same storage device: another server, other addresses. What is filmed goes on. */

@@ -44,4 +44,19 @@ test('another trouble, and the end of it', async () => {
   assert.equal(await told(states), ['silent', 'refused', 'lan', 'silent', 'lan'])
 })
 
+test('the last trouble stands until the storage device is reached', async () => {
+  const clock = new FakeClock()
+  let now = walking
+  const watch = new LinkWatch({ status: () => now, clock, onTrouble: () => {}, onConnected: () => {} })
+  watch.start()
+  const seen: (string | undefined)[] = []
+  for (const state of [walking, lost('silent'), walking, lost('still'), walking, connected, walking]) {
+    now = state
+    await clock.advance(LINK_LOOK_MS)
+    seen.push(watch.problem?.message)
+  }
+  assert.equal(seen, [undefined, 'silent', 'silent', 'still', 'still', undefined, undefined])
+  watch.close()
+})
+
 test.run()

@@ -1,8 +1,8 @@
 /** Commands that ask a running agent through its control socket. */
 import { callControl } from '../platform/control.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
-import { controlPath } from './agent-process.ts'
 import { formatBytes } from './output.ts'
+import { controlPath } from './state-folder.ts'
 
 export interface CommandFlags {
   readonly state: string

@@ -35,6 +35,14 @@ export interface CameraStatusAnswer {
   }
 }
 
+const LINKS: Readonly<Record<string, string>> = {
+  idle: 'not started',
+  enrolling: 'introducing itself to the storage device',
+  walking: 'looking for the storage device',
+  opening: 'opening a channel',
+  lost: 'not connected',
+}
+
 const CARDS: Readonly<Record<string, string>> = {
   ok: 'in use',
   'read-only': 'can be read but not written: recording to memory',
@@ -64,7 +72,7 @@ export function describeStatus(answer: unknown): string {
   const retry = status.retryInMs === undefined ? '' : `, next try in ${formatDuration(status.retryInMs)}`
   return [
     ...who,
-    `Link      ${status.state}${status.path === undefined ? '' : `, path ${status.path}`}${retry}`,
+    `Link      ${LINKS[status.state] ?? status.state}${status.path === undefined ? '' : `, path ${status.path}`}${retry}`,
     ...more(problem && errorLine(problem)),
     `Footage   ${seq.captured} fragments captured, ${seq.acked} ACKed, ${seq.lost} lost since the start`,
     `Card      ${CARDS[ring.card] ?? ring.card}${ring.full ? ', FULL' : ''}; room for ${formatBytes(ring.capacityBytes)}, ${waiting}`,

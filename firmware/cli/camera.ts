@@ -1,21 +1,11 @@
 /** `homeward camera …`: the camera agent and the commands that ask it. */
-import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { Logger } from 'pino'
-import { CameraAgent, type CameraSettings } from '../camera/agent.ts'
-import { cameraCommands } from '../camera/commands.ts'
-import { initRing } from '../camera/ring/ring.ts'
-import { setUpOffline } from '../camera/setup.ts'
-import { RealClock } from '../platform/clock-real.ts'
-import { RealDisk } from '../platform/disk-real.ts'
-import { realRandom } from '../platform/random.ts'
-import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
-import { commonSettings, lockState, makeStateFolder, type RunningProgram, runProgram } from './agent-process.ts'
+import { isHomewardError } from '../wire/errors.ts'
 import { ask, type CommandFlags } from './ask.ts'
 import { describeRings, describeStatus } from './camera-text.ts'
-import { formatBytes, printResult } from './output.ts'
-import { addSettingFlags, byteCount, defaultState, hostPort, loadSettings, text } from './settings.ts'
+import { printResult } from './output.ts'
+import { addSettingFlags, byteCount, commonSettings, defaultState, hostPort, loadSettings, text } from './settings.ts'
 
 const ROLE = 'camera'
 const SMALLEST_RING_BYTES = 64 * 1024 * 1024
@@ -44,6 +34,8 @@ const SETTINGS = {
   ),
 }
 
+const RING_SIZE = byteCount({ key: 'size', placeholder: 'BYTES', help: '' }, undefined, SMALLEST_RING_BYTES)
+
 /** For every `--source`. */
 export const SOURCES_HELP = `Sources:
   v4l2:/dev/video0[,codec=h265,size=WxH,fps=N]  a camera that delivers H.264 or H.265
@@ -66,7 +58,8 @@ export function addCameraCommand(program: Command): void {
     .action(async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
       const ring = settings.ring === 'none' ? undefined : resolve(settings.ring)
-      process.exitCode = await runProgram(settings, (log) => runAgent({ ...settings, ring }, log))
+      const { runCamera } = await import('./camera-run.ts')
+      process.exitCode = await runCamera({ ...settings, ring })
     })
 
   const command = (parent: Command, name: string, description: string) =>
@@ -84,13 +77,8 @@ export function addCameraCommand(program: Command): void {
       const args = { code, name: flags.name ?? '', discard: flags.discard === true }
       const answer = await ask(flags, 'setup', args).catch(async (error: unknown) => {
         if (!isHomewardError(error, 'AGENT_NOT_RUNNING')) throw error
-        await makeStateFolder(flags.state)
-        const unlock = await lockState(flags.state)
-        return setUpOffline({
-          ...args,
-          state: flags.state,
-          ring: flags.ring === undefined ? undefined : resolve(flags.ring),
-        }).finally(unlock)
+        const { setUpHere } = await import('./camera-offline.ts')
+        return setUpHere(args, flags.state, flags.ring)
       })
       printResult(answer as { storage: string; running: boolean }, flags.json === true, ({ storage, running }) =>
         running
@@ -112,44 +100,8 @@ export function addCameraCommand(program: Command): void {
     .option('--size <BYTES>', 'what the ring may take of the card (default: all that is free)')
     .option('--json', 'answer as JSON')
     .action(async (dir: string, flags: { size?: string; json?: boolean }) => {
-      printResult(await prepareRing(resolve(dir), flags), flags.json === true, describePrepared)
+      const { size } = await loadSettings({ size: RING_SIZE }, { size: flags.size })
+      const { describePrepared, prepareRing } = await import('./camera-offline.ts')
+      printResult(await prepareRing(resolve(dir), size), flags.json === true, describePrepared)
     })
-}
-
-interface Prepared {
-  readonly ring: string
-  readonly capacityBytes: number | null
-  /** The folder is on the file system that holds everything else, too. */
-  readonly onSystemDisk: boolean
-}
-
-async function prepareRing(ring: string, flags: { readonly size?: string }): Promise<Prepared> {
-  const table = { size: byteCount({ key: 'size', placeholder: '', help: '' }, undefined, SMALLEST_RING_BYTES) }
-  const { size } = await loadSettings(table, { size: flags.size })
-  try {
-    await initRing(new RealDisk(), ring, size === undefined ? {} : { capacityBytes: size })
-    const [{ dev }, root] = await Promise.all([stat(ring), stat('/')])
-    return { ring, capacityBytes: size ?? null, onSystemDisk: dev === root.dev }
-  } catch (cause) {
-    if (isHomewardError(cause)) throw cause
-    throw new HomewardError('CONFIG_INVALID', `${ring} cannot be made a ring (${systemCode(cause) ?? cause})`, {
-      hint: 'Name a folder on the mounted card where this user may write.',
-      cause,
-    })
-  }
-}
-
-function describePrepared({ ring, capacityBytes, onSystemDisk }: Prepared): string {
-  const size = capacityBytes === null ? '' : ` of ${formatBytes(capacityBytes)}`
-  return [
-    `${ring} is ready to be a ring${size}: homeward camera run --ring ${ring}`,
-    ...(onSystemDisk
-      ? ["Note: it is on the system's own disk. If it was to be on a card, that card is not mounted there."]
-      : []),
-  ].join('\n')
-}
-
-async function runAgent(settings: CameraSettings, log: Logger): Promise<RunningProgram> {
-  const agent = await CameraAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
-  return { commands: cameraCommands(agent), close: () => agent.close() }
 }

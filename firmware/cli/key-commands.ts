@@ -5,11 +5,17 @@ import { Writable } from 'node:stream'
 import { loadIdentity } from '../link/identity.ts'
 import { exportKey, importKey, PASSPHRASE_MIN_CHARACTERS } from '../link/key-backup.ts'
 import { HomewardError, systemCode } from '../wire/errors.ts'
-import { lockState, makeStateFolder } from './agent-process.ts'
+import { lockState, makeStateFolder } from './state-folder.ts'
 
 interface KeyFlags {
   readonly state: string
   readonly passphraseFile?: string
+}
+
+/** Of this device; a key is made when there is none yet. */
+export async function ownUid(state: string): Promise<string> {
+  await makeStateFolder(state)
+  return (await loadIdentity(state)).uid
 }
 
 /** The armoured backup. */

@@ -213,3 +213,18 @@ export function defaultState(role: string): string {
   if (process.getuid?.() === 0) return `/var/lib/homeward/${role}`
   return join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'homeward', role)
 }
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+
+/** Settings that every program has. */
+export const commonSettings = (role: string) => ({
+  state: folder(
+    { key: 'state', placeholder: 'DIR', help: 'keys, pairings and the control socket' },
+    defaultState(role),
+  ),
+  logLevel: oneOf(
+    { key: 'log-level', placeholder: 'LEVEL', help: `how much is logged to stderr: ${LOG_LEVELS.join(', ')}` },
+    LOG_LEVELS,
+    'info',
+  ),
+})

@@ -1,21 +1,13 @@
 /** `homeward storage …`: the storage agent and the commands that ask it. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { Logger } from 'pino'
-import { loadIdentity } from '../link/identity.ts'
-import { TOKEN_TTL_DEFAULT_S, TOKEN_TTL_MAX_S } from '../link/tokens.ts'
-import { RealClock } from '../platform/clock-real.ts'
-import { realRandom } from '../platform/random.ts'
-import { StorageAgent, type StorageSettings } from '../storage/agent.ts'
-import { storageCommands } from '../storage/commands.ts'
 import { HomewardError } from '../wire/errors.ts'
-import { commonSettings, makeStateFolder, type RunningProgram, runProgram } from './agent-process.ts'
 import { ask, askWithProgress, type CommandFlags } from './ask.ts'
-import { exportBackup, importBackup } from './key-commands.ts'
 import { printResult } from './output.ts'
 import {
   addSettingFlags,
   byteCount,
+  commonSettings,
   defaultState,
   folder,
   hostPort,
@@ -23,7 +15,6 @@ import {
   publicKey,
   wholeNumber,
 } from './settings.ts'
-import { reindexOffline } from './storage-offline.ts'
 import {
   describeCameras,
   describeExport,
@@ -36,6 +27,8 @@ import {
 } from './storage-text.ts'
 
 const ROLE = 'storage'
+/** A day: the agent takes no more either. */
+const TTL_MAX_S = 24 * 3600
 
 const SETTINGS = {
   ...commonSettings(ROLE),
@@ -74,7 +67,8 @@ export function addStorageCommand(program: Command): void {
   addSettingFlags(storage.command('run').description('run the storage agent'), SETTINGS).action(
     async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
-      process.exitCode = await runProgram(settings, (log) => runAgent(settings, log))
+      const { runStorage } = await import('./storage-run.ts')
+      process.exitCode = await runStorage(settings)
     },
   )
 
@@ -86,18 +80,18 @@ export function addStorageCommand(program: Command): void {
       .option('--json', 'answer as JSON')
 
   command('uid', "print this storage device's UID").action(async (flags: CommandFlags) => {
-    await makeStateFolder(flags.state)
-    const { uid } = await loadIdentity(flags.state)
+    const { ownUid } = await import('./key-commands.ts')
+    const uid = await ownUid(flags.state)
     printResult({ uid }, flags.json === true, () => uid)
   })
 
   command('pair', 'open a pairing window and print its setup code')
     .option('--name <NAME>', 'what the camera will be called')
-    .option('--ttl <SECONDS>', 'how long the code is good', String(TOKEN_TTL_DEFAULT_S))
+    .option('--ttl <SECONDS>', 'how long the code is good', '600')
     .action(async (flags: CommandFlags & { name?: string; ttl: string }) => {
       const args = {
         ...(flags.name === undefined ? {} : { name: flags.name }),
-        ttlS: wholeNumber('--ttl', flags.ttl, 1, TOKEN_TTL_MAX_S),
+        ttlS: wholeNumber('--ttl', flags.ttl, 1, TTL_MAX_S),
       }
       const answer = (await ask(flags, 'pair', args)) as { setupCode: string; expiresAt: string; note?: string }
       printResult(answer, flags.json === true, ({ setupCode, expiresAt, note }) =>
@@ -142,7 +136,10 @@ export function addStorageCommand(program: Command): void {
   command('reindex', 'rebuild the index from the files')
     .option('--root <DIR>', 'root of the archive, when the agent is not running', '/srv/homeward')
     .action(async (flags: CommandFlags & { root: string }) => {
-      const report = await askWithProgress(flags, 'reindex', {}).catch((error: unknown) => reindexOffline(error, flags))
+      const report = await askWithProgress(flags, 'reindex', {}).catch(async (error: unknown) => {
+        const { reindexOffline } = await import('./storage-offline.ts')
+        return reindexOffline(error, flags)
+      })
       printResult(report, flags.json === true, describeReindex)
     })
 
@@ -172,6 +169,7 @@ export function addStorageCommand(program: Command): void {
     .option('--passphrase-file <FILE>', 'its first line is the passphrase')
     .option('--json', 'answer as JSON')
     .action(async (flags: CommandFlags & { passphraseFile?: string }) => {
+      const { exportBackup } = await import('./key-commands.ts')
       printResult({ backup: await exportBackup(flags) }, flags.json === true, ({ backup }) => backup)
     })
   key
@@ -182,18 +180,11 @@ export function addStorageCommand(program: Command): void {
     .option('--replace', 'even when this device has another key')
     .option('--json', 'answer as JSON')
     .action(async (file: string, flags: CommandFlags & { passphraseFile?: string; replace?: boolean }) => {
+      const { importBackup } = await import('./key-commands.ts')
       printResult(
         { uid: await importBackup(file, flags) },
         flags.json === true,
         ({ uid }) => `The key is back: UID ${uid}`,
       )
     })
-}
-
-async function runAgent(settings: StorageSettings, log: Logger): Promise<RunningProgram> {
-  const agent = await StorageAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
-  log.info({ uid: agent.identity.uid, listen: agent.listen, root: agent.root }, 'storage agent is up')
-  const { recovery } = agent.archive
-  if (recovery.files > 0) log.info(recovery, 'files that were open at the last end are put right')
-  return { commands: storageCommands(agent), close: () => agent.close() }
 }

@@ -1,11 +1,11 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises'
-import { createConnection } from 'node:net'
+import { createConnection, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
-import { type ControlHandler, ControlServer, callControl } from './control.ts'
+import { type ControlHandler, type ControlHandlers, ControlServer, callControl } from './control.ts'
 
 const test = suite('control', { folder: '', path: '' })
 
@@ -77,6 +77,38 @@ test('no agent, and a second agent', async ({ path }) => {
     assert.is(await codeOf(new ControlServer(path, {}).start()), 'AGENT_RUNNING')
   })
   assert.is(await codeOf(new ControlServer(join(path, 'x'.repeat(100)), {}).start()), 'CONFIG_INVALID')
+})
+
+test('an agent that dies before it answers', async ({ path }) => {
+  const deaths: ((socket: Socket) => void)[] = [
+    (socket) => socket.destroy(),
+    (socket) => socket.once('readable', () => socket.destroy()),
+    (socket) => socket.end('{"progress": 1}\n{"resu'),
+  ]
+  for (const die of deaths) {
+    const server = createServer(die)
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    assert.is(await codeOf(callControl(path, 'status', { text: 'x'.repeat(100_000) })), 'AGENT_NOT_RUNNING')
+    await new Promise((resolve) => server.close(resolve))
+  }
+})
+
+test('requests wait until the agent is up, and hear why when it does not come up', async ({ path }) => {
+  let up: (handlers: ControlHandlers) => void = () => {}
+  const server = new ControlServer(path, new Promise((resolve) => (up = resolve)))
+  await server.start()
+  const call = callControl(path, 'status', null)
+  const first = await Promise.race([call, new Promise((resolve) => setTimeout(resolve, 30, 'waits'))])
+  assert.is(first, 'waits')
+  up({ status: () => 'fine' })
+  assert.is(await call, 'fine')
+  await server.close()
+  const failure = Promise.reject(new HomewardError('DISK_MISSING', 'gone'))
+  failure.catch(() => undefined)
+  const failed = new ControlServer(path, failure)
+  await failed.start()
+  assert.is(await codeOf(callControl(path, 'status', null)), 'DISK_MISSING')
+  await failed.close()
 })
 
 test('hanging up cancels the work', async ({ path }) => {

@@ -156,6 +156,9 @@ export async function callControl(
       if ('result' in answer) return answer.result
       options.onProgress?.(answer.progress)
     }
+  } catch (error) {
+    // A reset connection or half a line: the agent was killed.
+    if (systemCode(error) === undefined && !(error instanceof SyntaxError)) throw error
   } finally {
     options.signal?.removeEventListener('abort', abort)
     socket.destroy()

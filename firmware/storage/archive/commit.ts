@@ -1,6 +1,6 @@
 /**
- * Group commit: whatever gathers while one commit is under way goes into the next. A first fragment waits a little for
- * others; under load there is no wait, for they gather while the batch before is being synced.
+ * Group commit: whatever gathers while one commit is under way goes into the next. Every commit costs the disk a few syncs
+ * whatever its size, so each one waits a little for more to come, unless plenty is there already.
  */
 import { type Clock, sleep } from '../../platform/clock.ts'
 import type { BatchWriter } from './batch-writer.ts'
@@ -9,6 +9,8 @@ import { CLOSED, type Job } from './jobs.ts'
 
 /** Bounds the memory of one batch and how long its first fragment waits for its last. */
 const BATCH_MAX_BYTES = 64 * 1024 * 1024
+/** Not worth waiting any longer: the syncs are small beside writing it. */
+const BATCH_PLENTY_BYTES = 4 * 1024 * 1024
 
 export class GroupCommit {
   readonly #writer: BatchWriter
@@ -39,18 +41,23 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    // Also without a delay, what is submitted in the same turn belongs together.
-    if (this.#delayMs > 0) await sleep(this.#clock, this.#delayMs, this.#closing.signal)
-    else await Promise.resolve()
-    while (this.#queue.length > 0) {
+    do {
+      await this.#gather()
       const jobs = this.#take()
       try {
         await this.#writer.commit(jobs)
       } catch (error) {
         for (const job of jobs) job.reject(diskError(error, 'storing'))
       }
-    }
+    } while (this.#queue.length > 0)
     this.#loop = undefined
+  }
+
+  async #gather(): Promise<void> {
+    const bytes = this.#queue.reduce((sum, job) => sum + bytesOf(job), 0)
+    // Also without a delay, what is submitted in the same turn belongs together.
+    if (this.#delayMs === 0 || bytes >= BATCH_PLENTY_BYTES) await Promise.resolve()
+    else await sleep(this.#clock, this.#delayMs, this.#closing.signal)
   }
 
   /** The next jobs in the order they came; one that runs alone comes alone. */
@@ -58,9 +65,13 @@ export class GroupCommit {
     if (this.#queue[0]?.kind === 'alone') return this.#queue.splice(0, 1)
     let bytes = 0
     const end = this.#queue.findIndex((job, index) => {
-      bytes += job.kind === 'fragment' ? job.arrived.entryBytes : 0
+      bytes += bytesOf(job)
       return job.kind === 'alone' || (index > 0 && bytes > BATCH_MAX_BYTES)
     })
     return this.#queue.splice(0, end === -1 ? this.#queue.length : end)
   }
+}
+
+function bytesOf(job: Job): number {
+  return job.kind === 'fragment' ? job.arrived.entryBytes : 0
 }
