@@ -181,10 +181,10 @@ function ready(program: Program, signal: AbortSignal): Promise<unknown> {
   })
 }
 
-/** In its own last words. */
+/** In its own last words, when it had time for some. */
 async function whyEnded({ name, log }: Program): Promise<HomewardError> {
-  const lines = (await readFile(log, 'utf8').catch(() => '')).split('\n')
-  const said = lines.findLast((line) => line.startsWith('homeward: '))?.slice('homeward: '.length)
+  const last = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').at(-1) ?? ''
+  const said = last.startsWith('homeward: ') ? last.slice('homeward: '.length) : undefined
   return new HomewardError('AGENT_NOT_RUNNING', `${name} ended${said === undefined ? ' by itself' : `: ${said}`}`, {
     hint: `Its log: ${log}`,
   })

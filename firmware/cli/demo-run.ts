@@ -6,6 +6,7 @@ import { findFfmpeg } from '../camera/encoder/ffmpeg-binary.ts'
 import { parseSource } from '../camera/encoder/source.ts'
 import { sleep } from '../platform/clock.ts'
 import { RealClock } from '../platform/clock-real.ts'
+import { tryLockFolder } from '../platform/folder-lock.ts'
 import { makeFolders } from '../platform/folders.ts'
 import { HomewardError, isHomewardError, systemCode } from '../wire/errors.ts'
 import { DemoHome } from './demo-home.ts'
@@ -29,9 +30,19 @@ export interface DemoOptions {
 /** Resolves with the exit status; rejects with what stood in the way. */
 export async function runDemo({ source, seconds, cameras, dir }: DemoOptions): Promise<number> {
   const { spec, note } = await sourceOf(source, cameras)
-  const home = new DemoHome(await folderFor(dir), spec)
-  if (note !== undefined) printLine(`Note: ${note}.`)
-  return run(home, cameras, seconds)
+  const folder = await folderFor(dir)
+  const unlock = await tryLockFolder(folder, 'demo')
+  if (unlock === undefined) {
+    throw new HomewardError('AGENT_RUNNING', `another demo is running in ${folder}`, {
+      hint: 'Stop it first, or choose another folder with --dir.',
+    })
+  }
+  try {
+    if (note !== undefined) printLine(`Note: ${note}.`)
+    return await run(new DemoHome(folder, spec), cameras, seconds)
+  } finally {
+    await unlock()
+  }
 }
 
 /** Throws what is wrong with the source, or FFMPEG_MISSING, before anything is started. */

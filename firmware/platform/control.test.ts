@@ -83,7 +83,7 @@ test('an agent that dies before it answers', async ({ path }) => {
   const deaths: ((socket: Socket) => void)[] = [
     (socket) => socket.destroy(),
     (socket) => socket.once('readable', () => socket.destroy()),
-    (socket) => socket.end('{"progress": 1}\n{"resu'),
+    (socket) => socket.resume().end('{"progress": 1}\n{"resu'),
   ]
   for (const die of deaths) {
     const server = createServer(die)

@@ -158,7 +158,8 @@ export async function callControl(
     }
   } catch (error) {
     // A reset connection or half a line: the agent was killed.
-    if (systemCode(error) === undefined && !(error instanceof SyntaxError)) throw error
+    const isDeath = error instanceof SyntaxError || systemCode(error) !== undefined
+    if (isHomewardError(error) || !isDeath) throw error
   } finally {
     options.signal?.removeEventListener('abort', abort)
     socket.destroy()

@@ -29,15 +29,17 @@ const udx = new UDX()
 const socket = udx.createSocket()
 socket.bind(0, '127.0.0.1')
 let stream: NoiseSecretStream | undefined
-let expected = Number.POSITIVE_INFINITY
-let received = 0
+/** Of the receiver: what is still to come. */
+let awaitedBytes = 0
+/** Of the sender: what may be sent now, and what is held back for later bursts. */
+let allowedBytes = 0
+let heldBytes = 0
+let startedMs = 0
 
 process.on('message', (order: BareOrder) => {
   if (order.do === 'connect') stream = connect(order)
-  else if (order.do === 'receive') {
-    expected = order.bytes
-    received = 0
-  } else if (stream !== undefined) send(stream, order)
+  else if (order.do === 'receive') awaitedBytes = order.bytes
+  else send(order)
 })
 process.on('disconnect', () => process.exit())
 answer({ port: socket.address()?.port ?? 0 })
@@ -51,32 +53,35 @@ function connect({ port, initiator, keys }: Extract<BareOrder, { do: 'connect' }
   raw.connect(socket, initiator ? 2 : 1, port, '127.0.0.1')
   const secret = new NoiseSecretStream(initiator, raw, { handshake: keys, enableSend: false })
   secret.on('error', () => process.exit(1))
+  secret.on('drain', pump)
   secret.on('data', (message) => {
-    received += message.byteLength
-    if (received === expected) secret.write(Uint8Array.of(1))
+    if (initiator) answer({ tookMs: performance.now() - startedMs })
+    else {
+      awaitedBytes -= message.byteLength
+      if (awaitedBytes === 0) secret.write(Uint8Array.of(1))
+    }
   })
   return secret
 }
 
-function send(secret: NoiseSecretStream, { bytes, bytesPerSecond }: Extract<BareOrder, { do: 'send' }>): void {
-  const started = performance.now()
-  let sent = 0
-  let allowed = bytesPerSecond === 0 ? bytes : 0
-  const pump = () => {
-    let goesOn = true
-    while (goesOn && sent < allowed) {
-      const at = sent % SOURCE.byteLength
-      const piece = SOURCE.subarray(at, at + Math.min(PIECE_BYTES, allowed - sent))
-      goesOn = secret.write(piece)
-      sent += piece.byteLength
-    }
-  }
-  secret.on('drain', pump)
-  secret.on('data', () => answer({ tookMs: performance.now() - started }))
-  pump()
-  if (bytesPerSecond === 0) return
-  setInterval(() => {
-    allowed = Math.min(bytes, allowed + bytesPerSecond)
+function send({ bytes, bytesPerSecond }: Extract<BareOrder, { do: 'send' }>): void {
+  startedMs = performance.now()
+  heldBytes = bytes
+  const burst = () => {
+    const more = Math.min(heldBytes, bytesPerSecond === 0 ? bytes : bytesPerSecond)
+    heldBytes -= more
+    allowedBytes += more
     pump()
-  }, BURST_EVERY_MS)
+  }
+  burst()
+  if (bytesPerSecond > 0) setInterval(burst, BURST_EVERY_MS)
+}
+
+function pump(): void {
+  for (let goesOn = true; goesOn && allowedBytes > 0; ) {
+    const at = allowedBytes % SOURCE.byteLength
+    const piece = SOURCE.subarray(at, at + Math.min(PIECE_BYTES, allowedBytes, SOURCE.byteLength - at))
+    allowedBytes -= piece.byteLength
+    goesOn = stream?.write(piece) === true
+  }
 }

@@ -67,7 +67,7 @@ export class BarePair {
     return { sender: this.#sender.pid, receiver: this.#receiver.pid }
   }
 
-  /** Once per pair. Resolves with the time from the first byte until the sender knows that all have been received. */
+  /** One after the other. Resolves with the time from the first byte until the sender knows that all have been received. */
   async move(bytes: number, bytesPerSecond = 0): Promise<number> {
     const done = this.#sender.answer()
     this.#receiver.tell({ do: 'receive', bytes })
