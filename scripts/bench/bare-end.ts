@@ -22,7 +22,8 @@ export type BareOrder =
 
 export type BareAnswer = { readonly port: number } | { readonly tookMs: number }
 
-const SOURCE = new Uint8Array(1024 * 1024).map((_, index) => (index * 31) & 0xff)
+const PIECES = 32
+const SOURCE = new Uint8Array(PIECES * PIECE_BYTES).map((_, index) => (index * 31) & 0xff)
 const BURST_EVERY_MS = 1000
 
 const udx = new UDX()
@@ -34,6 +35,7 @@ let awaitedBytes = 0
 /** Of the sender: what may be sent now, and what is held back for later bursts. */
 let allowedBytes = 0
 let heldBytes = 0
+let pieces = 0
 let startedMs = 0
 
 process.on('message', (order: BareOrder) => {
@@ -79,8 +81,8 @@ function send({ bytes, bytesPerSecond }: Extract<BareOrder, { do: 'send' }>): vo
 
 function pump(): void {
   for (let goesOn = true; goesOn && allowedBytes > 0; ) {
-    const at = allowedBytes % SOURCE.byteLength
-    const piece = SOURCE.subarray(at, at + Math.min(PIECE_BYTES, allowedBytes, SOURCE.byteLength - at))
+    const at = (pieces++ % PIECES) * PIECE_BYTES
+    const piece = SOURCE.subarray(at, at + Math.min(PIECE_BYTES, allowedBytes))
     allowedBytes -= piece.byteLength
     goesOn = stream?.write(piece) === true
   }
