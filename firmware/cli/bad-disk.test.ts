@@ -151,7 +151,7 @@ check('a root on a disk that is mounted read-only', trouble, async ({ home, moun
     /the storage disk is read-only/,
   )
   await disk.remount('rw')
-  await startAll(home)
+  await (await home.startStorage(['--min-free', '4MB'])).stop()
 })
 
 check('exports to a disk that is read-only', trouble, async ({ home, mounts }) => {
