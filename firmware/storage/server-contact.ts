@@ -10,8 +10,8 @@ import { errorLine, type HomewardError, isHomewardError } from '../wire/errors.t
 
 /** A server that was down at the first contact is asked again after this time. */
 const LEARN_RETRY_MS = 5_000
-/** The registration is a state machine to look at; the log may be late by this much. */
-const LOOK_MS = 2_000
+/** Shorter than the registration's first pause between two attempts, so that no trouble is missed. */
+const LOOK_MS = 250
 
 export interface ServerContactOptions {
   readonly state: string
