@@ -18,6 +18,8 @@ export interface Setting<T> {
   readonly placeholder: string
   readonly help: string
   readonly fallback: T
+  /** How the help writes the fallback, when not as it is. */
+  readonly shown?: string
   /** The value of a flag (always text) or of the file; undefined when it is not what is expected. */
   read(value: unknown): T | undefined
   /** Completes "expected …". */
@@ -31,9 +33,9 @@ export type SettingsOf<Table extends SettingTable> = {
 
 /** Adds the table's flags, and `--config`, to a command. */
 export function addSettingFlags(command: Command, table: SettingTable): Command {
-  for (const { key, placeholder, help, fallback } of Object.values(table)) {
-    const shown = fallback === undefined || fallback === '' ? '' : ` (default: ${describe(fallback)})`
-    command.option(`--${key} <${placeholder}>`, `${help}${shown}`)
+  for (const { key, placeholder, help, fallback, shown = describe(fallback) } of Object.values(table)) {
+    const suffix = fallback === undefined || fallback === '' ? '' : ` (default: ${shown})`
+    command.option(`--${key} <${placeholder}>`, `${help}${suffix}`)
   }
   return command.option('--config <FILE>', 'settings in TOML; flags go before it')
 }
@@ -175,6 +177,7 @@ export function byteCount<F extends number | undefined>(about: Text, fallback: F
   return {
     ...about,
     fallback,
+    ...(fallback === undefined ? {} : { shown: formatBytes(fallback) }),
     expected: `a number of bytes, such as 64GiB, 500MB or 1048576${least > 0 ? `, at least ${formatBytes(least)}` : ''}`,
     read: (value) => {
       const match = /^(\d+(?:\.\d+)?) ?(Ki|Mi|Gi|Ti|K|M|G|T|)B?$/.exec(String(value))

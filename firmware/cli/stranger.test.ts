@@ -141,4 +141,40 @@ test('what a paired camera sent is worth nothing to whoever recorded it; a forgo
   }
 })
 
+interface LookedUp {
+  readonly state: string
+  readonly lastAttempt?: { readonly lookUp: { readonly result: string } }
+}
+
+test('a forgotten camera is no longer told where the storage device is, and its footage stays', async () => {
+  const home = await TestHome.create()
+  try {
+    await home.startServer()
+    const storage = await home.startStorage()
+    await home.startCamera('camera', SOURCE)
+    await home.pair('camera')
+    await home.until('camera', 'storing', ({ seq }) => seq.acked > 3)
+    const { cameras } = (await storage.call('cameras')) as { cameras: { connected: boolean; fragments: number }[] }
+    assert.equal([cameras.length, cameras[0]?.connected], [1, true])
+
+    const forgotten = (await storage.call('forget', { camera: 'camera' })) as { folder: string }
+    const silent = (status: LookedUp) => status.state !== 'connected' && status.lastAttempt?.lookUp.result === 'failed'
+    await home.until('camera', 'left without an answer', (status) => silent(status as LookedUp), 30_000)
+    const after = (await storage.call('cameras')) as { cameras: { connected: boolean; forgottenAt: string | null }[] }
+    assert.equal([after.cameras[0]?.connected, typeof after.cameras[0]?.forgottenAt], [false, 'string'])
+    assert.ok(
+      (await home.clips()).some((clip) => clip.includes(`/${forgotten.folder}/`)),
+      'its footage stays',
+    )
+    const { damaged, missing, unindexed } = await home.verify()
+    assert.equal([damaged, missing, unindexed], [[], [], []])
+
+    await home.pair('camera')
+    const { seq } = await home.drain('camera')
+    assert.equal([seq.lost, seq.acked], [0, seq.captured], 'welcome again, with all it filmed meanwhile')
+  } finally {
+    await home.close()
+  }
+})
+
 test.run()

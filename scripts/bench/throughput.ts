@@ -1,31 +1,24 @@
 /** How fast one camera gets footage onto the storage disk, sealing and every sync included, beside a bare stream. */
 import { BarePair } from './bare-pair.ts'
-import { BenchHome, pause } from './home.ts'
+import { BenchHome } from './home.ts'
 import { cpuMs } from './process-use.ts'
 import { figure, type Row, spreadOf } from './row.ts'
 import { sourceCpuMs } from './source-cost.ts'
 
 const ROUNDS = 3
-/** Both get this to warm up, for just-in-time compilers and for the stream's own search for the bandwidth. */
-const WARM_UP_BYTES = 100_000_000
-const BARE_BYTES = 300_000_000
-const MEASURE_MS = 4_000
-/**
- * 45 Mbit/s and four frames make fragments of 750 kB, as a camera of 6 Mbit/s with a key frame each second has them. Many
- * times as fast as real time, the source delivers this part of what the rival has just moved: more than the target asks
- * for, and no more than that, for a source without limit only measures how fast a card fills.
- */
-const OFFERED = 0.8
-const SOURCE_BITRATE = 45_000_000
+const FRAGMENTS = 400
 const FRAMES_PER_FRAGMENT = 4
-const RING_BYTES = 2 * 1024 ** 3
+/** 45 Mbit/s and four frames make fragments of 750 kB, as a camera of 6 Mbit/s with a key frame each second has them. */
+const SOURCE = `fake:size=128x64,fps=30,gop=${FRAMES_PER_FRAGMENT},bitrate=45000000,speed=max,frames=${FRAGMENTS * FRAMES_PER_FRAGMENT}`
+const RING_BYTES = 1024 ** 3
 const WITHIN_MS = 60_000
 
 interface Run {
-  readonly bytesPerMs: number
-  /** Processor time per byte of the two processes. */
-  readonly senderMsPerByte: number
-  readonly receiverMsPerByte: number
+  readonly bytes: number
+  readonly tookMs: number
+  /** Processor time of the two processes. */
+  readonly senderMs: number
+  readonly receiverMs: number
 }
 
 export async function throughput(): Promise<Row[]> {
@@ -33,68 +26,60 @@ export async function throughput(): Promise<Row[]> {
   const [ours, bare]: [Run[], Run[]] = [[], []]
   try {
     for (let round = 1; round <= ROUNDS; round++) {
-      const rival = await runBare()
-      bare.push(rival)
-      ours.push(await runOurs(home, `camera${round}`, rival.bytesPerMs * OFFERED))
+      const run = await runOurs(home, `camera${round}`)
+      ours.push(run)
+      bare.push(await runBare(run.bytes))
     }
   } finally {
     await home.close()
   }
-  const sourceMs = await sourceCpuMs(`${sourceAt('max')},frames=1600`)
-  const median = (runs: readonly Run[], part: (run: Run) => number) => spreadOf(runs.map(part)).median
-  const cost = (runs: readonly Run[], part: (run: Run) => number) => figure(median(runs, part) * 1e6)
+  const sourceMs = await sourceCpuMs(SOURCE)
+  const perMb = (runs: readonly Run[], part: (run: Run) => number) =>
+    figure(spreadOf(runs.map((run) => part(run) / (run.bytes / 1e6))).median)
   const split = (runs: readonly Run[], names: readonly [string, string]) =>
-    `${names[0]} ${cost(runs, (run) => run.senderMsPerByte)}, ${names[1]} ${cost(runs, (run) => run.receiverMsPerByte)}`
-  const busy = median(ours, (run) => run.bytesPerMs * (run.senderMsPerByte + run.receiverMsPerByte))
-  const bareBusy = median(bare, (run) => run.bytesPerMs * (run.senderMsPerByte + run.receiverMsPerByte))
+    `${names[0]} ${perMb(runs, (run) => run.senderMs)}, ${names[1]} ${perMb(runs, (run) => run.receiverMs)}`
+  const speed = ({ bytes, tookMs }: Run) => bytes / 1e6 / (tookMs / 1000)
+  const busy = (runs: readonly Run[]) =>
+    figure(spreadOf(runs.map(({ senderMs, receiverMs, tookMs }) => (senderMs + receiverMs) / tookMs)).median)
   return [
     {
       name: 'throughput, sealed and durable',
       unit: 'MB/s',
-      ours: ours.map((run) => run.bytesPerMs / 1000),
-      rival: bare.map((run) => run.bytesPerMs / 1000),
+      ours: ours.map(speed),
+      rival: bare.map(speed),
       rivalName: 'bare secret-stream',
       target: { least: 0.6 },
       by: 'median',
       notes: [
         `processor ms per MB: ${split(ours, ['camera', 'storage'])}; bare ${split(bare, ['sender', 'receiver'])}`,
-        `of the camera's, its fake source alone takes ${figure(sourceMs / (((SOURCE_BITRATE / 8 / 30) * 1600) / 1e6))}`,
-        `camera and storage together kept ${figure(busy)} processors busy, the bare pair ${figure(bareBusy)}`,
+        `of the camera's, its fake source alone takes ${figure(sourceMs / ((ours[0]?.bytes ?? 0) / 1e6))}`,
+        `camera and storage together kept ${busy(ours)} processors busy, the bare pair ${busy(bare)}`,
       ],
     },
   ]
 }
 
-function sourceAt(speed: number | 'max'): string {
-  return `fake:fps=30,gop=${FRAMES_PER_FRAGMENT},bitrate=${SOURCE_BITRATE},speed=${speed}`
-}
-
-/** What becomes safe within a while, once it runs. */
-async function runOurs(home: BenchHome, name: string, offeredBytesPerMs: number): Promise<Run> {
-  const speed = ((offeredBytesPerMs * 1000 * 8) / SOURCE_BITRATE).toFixed(2)
-  const camera = await home.startCamera(name, sourceAt(Number(speed)), ['--ring-size', String(RING_BYTES)])
-  const fragmentBytes = (SOURCE_BITRATE / 8) * (FRAMES_PER_FRAGMENT / 30)
+/** From the first fragment until all of them are safe. */
+async function runOurs(home: BenchHome, name: string): Promise<Run> {
+  const camera = await home.startCamera(name, SOURCE, ['--ring-size', String(RING_BYTES)])
   const pids = [camera.pid, home.storage.pid] as const
-  const warm = ({ seq }: { seq: { acked: number } }) => seq.acked * fragmentBytes >= WARM_UP_BYTES
-  const first = await home.until(name, 'warm', warm, WITHIN_MS)
+  await home.until(name, 'filming', ({ seq }) => seq.captured > 0, WITHIN_MS)
   const started = performance.now()
   const before = await Promise.all(pids.map(cpuMs))
-  await pause(MEASURE_MS)
-  const { seq } = await home.status(name)
+  const { ring } = await home.until(name, 'all safe', ({ seq }) => seq.acked >= FRAGMENTS, WITHIN_MS)
   const tookMs = performance.now() - started
   const after = await Promise.all(pids.map(cpuMs))
   await home.endCamera(name)
-  return runOf((seq.acked - first.seq.acked) * fragmentBytes, tookMs, before, after)
+  return runOf(ring.capturedBytes, tookMs, before, after)
 }
 
-async function runBare(): Promise<Run> {
+async function runBare(bytes: number): Promise<Run> {
   const pair = await BarePair.open()
   try {
     const pids = [pair.pids.sender, pair.pids.receiver] as const
-    await pair.move(WARM_UP_BYTES)
     const before = await Promise.all(pids.map(cpuMs))
-    const tookMs = await pair.move(BARE_BYTES)
-    return runOf(BARE_BYTES, tookMs, before, await Promise.all(pids.map(cpuMs)))
+    const tookMs = await pair.move(bytes)
+    return runOf(bytes, tookMs, before, await Promise.all(pids.map(cpuMs)))
   } finally {
     await pair.close()
   }
@@ -102,5 +87,5 @@ async function runBare(): Promise<Run> {
 
 function runOf(bytes: number, tookMs: number, before: readonly number[], after: readonly number[]): Run {
   const spent = (index: number) => (after[index] ?? Number.NaN) - (before[index] ?? Number.NaN)
-  return { bytesPerMs: bytes / tookMs, senderMsPerByte: spent(0) / bytes, receiverMsPerByte: spent(1) / bytes }
+  return { bytes, tookMs, senderMs: spent(0), receiverMs: spent(1) }
 }

@@ -6,8 +6,11 @@
 export const LANES = ['live', 'backlog'] as const
 export type Lane = (typeof LANES)[number]
 
-/** Records read ahead in each lane: one being sent and the next, so that the card's latency does not show on the wire. */
-export const LANE_AHEAD = 2
+/**
+ * Records read ahead in each lane: one being sent and some more, so that a card that is slow once does not show on the
+ * wire. The memory for them is bounded by the credit, which counts a record from the moment it is chosen.
+ */
+export const LANE_AHEAD = 4
 
 /** Gap records are tiny: without a bound thousands of them would fit the window. */
 export const RECORDS_IN_FLIGHT_MAX = 256
