@@ -182,12 +182,17 @@ export class CameraLink {
   }
 
   #open({ opening: number, path, to }: Extract<LinkAction, { readonly type: 'open' }>): void {
-    const { identity, port, pairing, clock, random } = this.#options
-    if (this.#opening?.number !== number) {
-      this.#opening = new CameraOpening({ number, identity, storage: pairing.storage, port, path, to, clock, random })
+    if (this.#opening?.number === number) {
+      this.#opening.ask()
+      return
     }
-    const request = this.#opening.request
-    if (request !== undefined) port.send(this.#peer.seal(request), to)
+    const { identity, port, clock, random } = this.#options
+    this.#opening = new CameraOpening({
+      ...{ number, identity, peer: this.#peer, port, path, to, clock, random },
+      hear: (message) => this.#hear(message, to),
+      ready: () => this.#dispatch({ type: 'opened', opening: number }),
+      closed: (reason) => this.#dispatch({ type: 'channel-closed', opening: number, reason }),
+    })
   }
 
   #end(opening: CameraOpening): void {
@@ -244,10 +249,7 @@ export class CameraLink {
         if (message.tx === this.#tx.tx) this.#dispatch({ type: 'enrolled', attempt, name: message.name, from })
         return
       case 'opened':
-        opening?.answer(message, {
-          ready: () => this.#dispatch({ type: 'opened', opening: opening.number }),
-          closed: (reason) => this.#dispatch({ type: 'channel-closed', opening: opening.number, reason }),
-        })
+        opening?.answer(message)
         return
       case 'refuse':
         if (opening?.attempt === message.attempt) {

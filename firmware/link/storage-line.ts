@@ -1,6 +1,8 @@
 /**
  * The storage device's end of one camera's channels: at most one being opened, at most one in use, and the newest wins.
  */
+import type { Duplex } from 'node:stream'
+import type { UdxStream } from 'udx-native'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Address } from './address.ts'
 import type { Channel } from './channel.ts'
@@ -9,7 +11,7 @@ import type { Identity } from './identity.ts'
 import { type ChannelKeys, respondNoise } from './noise.ts'
 import { NoiseChannel } from './noise-channel.ts'
 import type { Peer } from './peer.ts'
-import type { PortStream, UdxPort } from './udx-port.ts'
+import type { UdxPort } from './udx-port.ts'
 
 /** The camera gives up sooner (OPEN_GIVE_UP_MS); what it left behind is cleared away then. */
 export const OPENING_LIMIT_MS = 5_000
@@ -29,7 +31,7 @@ interface Opening {
   readonly answer: Opened
   /** Where the camera is. */
   readonly from: Address
-  readonly stream: PortStream
+  readonly bytes: UdxStream | Duplex
   readonly limit: Timer
   channel: NoiseChannel | undefined
 }
@@ -52,30 +54,55 @@ export class StorageLine {
     return this.#live
   }
 
-  /** The answer to an authentic, fresh `open`: the same for the same attempt. Undefined: silence. */
+  /** The answer to an authentic, fresh `open` over UDP: the same for the same attempt. Undefined: silence. */
   open(request: Open, from: Address): Opened | undefined {
     for (const answer of [this.#opening?.answer, this.#live?.answer]) {
       if (answer?.attempt === request.attempt) return answer
     }
-    if (this.#closed || request.stream === 0 || !this.#mayOpen()) return undefined
-    const { identity, port, clock } = this.#options
-    const noise = respondNoise(identity, this.peer.remote, request.noise)
+    if (request.stream === 0) return undefined
+    const noise = this.#respond(request)
     if (noise === undefined) return undefined
-    this.#abandon()
-    const stream = port.openStream()
+    const stream = this.#options.port.openStream()
     stream.connect(request.stream, from)
-    const opening: Opening = {
-      answer: { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply },
+    const opening = this.#begin(
+      { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply },
       from,
-      stream,
-      limit: clock.after(OPENING_LIMIT_MS, () => {
+      stream.bytes,
+    )
+    this.#awaitFirstBytes(opening, stream.bytes, noise.keys)
+    return opening.answer
+  }
+
+  /** The answer to an authentic, fresh `open` that came on `bytes`, which the channel is to be made of. Undefined: silence. */
+  openOn(bytes: Duplex, request: Open, from: Address): Opened | undefined {
+    const noise = request.stream === 0 ? this.#respond(request) : undefined
+    if (noise === undefined) return undefined
+    const opening = this.#begin(
+      { type: 'opened', attempt: request.attempt, stream: 0, noise: noise.reply },
+      from,
+      bytes,
+    )
+    // The answer goes first.
+    queueMicrotask(() => this.#become(opening, noise.keys))
+    return opening.answer
+  }
+
+  #respond(request: Open): ReturnType<typeof respondNoise> {
+    if (this.#closed || !this.#mayOpen()) return undefined
+    return respondNoise(this.#options.identity, this.peer.remote, request.noise)
+  }
+
+  #begin(answer: Opened, from: Address, bytes: Opening['bytes']): Opening {
+    this.#abandon()
+    const opening: Opening = {
+      ...{ answer, from, bytes },
+      limit: this.#options.clock.after(OPENING_LIMIT_MS, () => {
         if (this.#opening === opening) this.#abandon()
       }),
       channel: undefined,
     }
     this.#opening = opening
-    this.#awaitFirstBytes(opening, noise.keys)
-    return opening.answer
+    return opening
   }
 
   /** Idempotent. */
@@ -97,16 +124,17 @@ export class StorageLine {
    * The camera speaks first: what we sent before it connected its stream would be lost, and cost a second until it is
    * sent again.
    */
-  #awaitFirstBytes(opening: Opening, keys: ChannelKeys): void {
-    const { bytes } = opening.stream
-    bytes.once('readable', () => {
-      if (this.#opening !== opening) return
-      const { clock } = this.#options
-      const channel = new NoiseChannel({ path: 'lan', bytes, initiator: false, keys, clock })
-      opening.channel = channel
-      channel.onReady(() => this.#use(opening, channel))
-      channel.onClose(() => this.#ended(opening, channel))
-    })
+  #awaitFirstBytes(opening: Opening, bytes: UdxStream, keys: ChannelKeys): void {
+    bytes.once('readable', () => this.#become(opening, keys))
+  }
+
+  #become(opening: Opening, keys: ChannelKeys): void {
+    if (this.#opening !== opening) return
+    const { clock } = this.#options
+    const channel = new NoiseChannel({ path: 'lan', bytes: opening.bytes, initiator: false, keys, clock })
+    opening.channel = channel
+    channel.onReady(() => this.#use(opening, channel))
+    channel.onClose(() => this.#ended(opening, channel))
   }
 
   /** The camera has proved that it holds the keys: only now does an older channel give way. */
@@ -125,14 +153,15 @@ export class StorageLine {
     if (this.#opening === opening) this.#abandon()
     if (this.#live?.channel !== channel) return
     this.#live = undefined
-    this.#options.send({ type: 'bye', attempt: opening.answer.attempt }, opening.from)
+    // A TCP connection says so by itself.
+    if (opening.answer.stream !== 0) this.#options.send({ type: 'bye', attempt: opening.answer.attempt }, opening.from)
   }
 
   #abandon(): void {
     const opening = this.#opening
     this.#opening = undefined
     opening?.limit.cancel()
-    if (opening?.channel === undefined) opening?.stream.bytes.destroy()
+    if (opening?.channel === undefined) opening?.bytes.destroy()
     else opening.channel.abort('closed')
   }
 

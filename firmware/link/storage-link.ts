@@ -2,6 +2,7 @@
  * The storage device's end of the link: answers the probes and opens of enrolled cameras, takes setup tokens, keeps the
  * device registered at the P2P server. Strangers get silence, whatever they send, after one look into a map.
  */
+import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
@@ -14,6 +15,7 @@ import type { Channel, ChannelPath } from './channel.ts'
 import { readHead } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import type { EnrolmentDesk } from './enrolment-desk.ts'
+import { writeFrame } from './first-frame.ts'
 import type { Identity } from './identity.ts'
 import { watchInterfaces } from './interfaces.ts'
 import type { Peer, PeerTable } from './peer.ts'
@@ -21,6 +23,7 @@ import { Registration, type RegistrationStatus } from './registration.ts'
 import type { ServerAddresses } from './server-addresses.ts'
 import { SignalPort } from './signal-port.ts'
 import { StorageLine } from './storage-line.ts'
+import { TcpListener } from './tcp.ts'
 import type { TokenStore } from './tokens.ts'
 import type { UdxPort } from './udx-port.ts'
 
@@ -58,6 +61,7 @@ export class StorageLink {
   readonly #ending = new Set<Promise<void>>()
   #enrolled = new Set<string>()
   #signals: SignalPort | undefined
+  #tcp: Promise<TcpListener | undefined> | undefined
   #registration: Registration | undefined
   #stops: (() => void)[] = []
   #closing: Promise<void> | undefined
@@ -77,6 +81,12 @@ export class StorageLink {
       watchInterfaces(this.#interfaces, clock, () => this.#registration?.refresh()),
     )
     this.#signals = new SignalPort(port)
+    this.#tcp = this.#listenTcp()
+  }
+
+  /** Resolves once cameras may connect by TCP, or it is known that they may not. */
+  async ready(): Promise<void> {
+    await this.#tcp
   }
 
   /** Signalling over the link's port; throws INTERNAL before `start`. */
@@ -136,6 +146,7 @@ export class StorageLink {
     for (const stop of this.#stops) stop()
     await this.#registration?.close()
     this.#signals?.close()
+    await (await this.#tcp)?.close()
     for (const line of this.#lines.values()) this.#end(line)
     await Promise.all(this.#ending)
   }
@@ -173,6 +184,28 @@ export class StorageLink {
         // The rest is what a storage device sends, not what it gets.
         return
     }
+  }
+
+  async #listenTcp(): Promise<TcpListener | undefined> {
+    const { port, clock, onError } = this.#options
+    try {
+      return await TcpListener.listen({
+        ...{ local: port.local, clock },
+        onFrame: (frame, socket, from) => this.#receiveOn(socket, frame, from),
+      })
+    } catch (error) {
+      onError?.(error)
+      return undefined
+    }
+  }
+
+  #receiveOn(socket: Socket, frame: Uint8Array, from: Address): boolean {
+    const heard = this.#closing === undefined ? this.#options.peers.open(frame) : undefined
+    if (heard?.message.type !== 'open') return false
+    const answer = this.#lineOf(heard.peer).openOn(socket, heard.message, from)
+    if (answer === undefined) return false
+    writeFrame(socket, heard.peer.seal(answer))
+    return true
   }
 
   async #enrol(datagram: Uint8Array, from: Address): Promise<void> {
