@@ -5,7 +5,7 @@ HOMEWARD := $(NODE) dist/cli/main.js
 PACKAGES := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build clean
+.PHONY: help demo test bench netlab build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -15,13 +15,17 @@ demo: build ## P2P server, storage device and camera on this machine, until Ctrl
 	@exec $(HOMEWARD) demo $(DEMO)
 
 test: build ## everything that is checked: format, lint, types, shell scripts, all tests (ONLY=ring for some)
-	@scripts/need ffmpeg shellcheck strace
+	@scripts/need ffmpeg shellcheck strace iproute2:ip nftables:nft conntrack
 	@scripts/check
 	@exec $(NODE) --import tsx scripts/test/run.ts $(ONLY)
 
 bench: build ## speed and memory, each beside a rival or the bare limit in the same run
 	@scripts/need ffmpeg
 	@exec $(NODE) --import tsx scripts/bench/run.ts $(ONLY)
+
+netlab: build ## the programs behind real NATs, as root (NETLAB="try two-cones 20" or "up same-lan")
+	@scripts/need iproute2:ip nftables:nft conntrack
+	@exec $(NODE) --import tsx scripts/netlab/run.ts $(or $(NETLAB),try all 3)
 
 build: $(PACKAGES) ## compile firmware/ into dist/
 	@rm -rf dist

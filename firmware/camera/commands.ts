@@ -13,6 +13,15 @@ const setupArgs = v.object({
   discard: v.optional(v.boolean(), false),
 })
 
+/** Programs find every key, whatever the camera does. */
+const NOT_FILMING = {
+  path: null,
+  lastAttempt: null,
+  seq: { captured: null, acked: null, lost: null },
+  ring: { capacityBytes: null, usedBytes: null, unackedBytes: null, oldestUnackedAgeMs: null },
+  encoder: null,
+} as const
+
 export function cameraCommands(agent: CameraAgent): Record<string, ControlHandler> {
   return {
     status: () => statusOf(agent),
@@ -40,8 +49,10 @@ function statusOf(agent: CameraAgent) {
     clock: { quality: clock.quality(), utc: new Date(clock.wallUs() / 1000).toISOString() },
     process: processUse(),
   }
-  if (pairing === undefined) return { ...common, state: 'not-set-up' }
-  if (filming === undefined) return { ...common, state: 'not-filming', ...toldAs('problem', agent.problem) }
+  if (pairing === undefined) return { ...common, state: 'not-set-up', ...NOT_FILMING }
+  if (filming === undefined) {
+    return { ...common, state: 'not-filming', ...NOT_FILMING, ...toldAs('problem', agent.problem) }
+  }
   const { recorder, uplink, link, capture } = filming
   const { captured, lost } = recorder.counts
   const { card, cardProblem } = recorder
@@ -50,6 +61,8 @@ function statusOf(agent: CameraAgent) {
   return {
     ...common,
     ...(filming.linkProblem === undefined ? {} : { problem: filming.linkProblem }),
+    path: null,
+    lastAttempt: null,
     ...link.status(),
     seq: { captured, acked: uplinkStatus.acked, lost },
     ring: {

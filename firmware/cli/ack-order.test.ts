@@ -173,7 +173,8 @@ straceTest('files are synced before the index is written, the index before its r
   const index = join(scene.disk, '.homeward/index/data.mdb')
   const log = join(scene.folder, 'calls.strace')
   const strace = await Strace.attach(['-y', '-o', log, '-e', 'trace=fdatasync,pwritev,pwrite64,writev'], pid)
-  await pause(2500)
+  const { seq } = await scene.status('camera')
+  await scene.until('camera', 'storing on', ({ seq: { acked } }) => acked >= seq.acked + 10)
   await strace.detach()
 
   const unsynced = new Set<string>()
@@ -201,7 +202,8 @@ straceTest('files are synced before the index is written, the index before its r
       roots++
     }
   }
-  assert.ok(fragments.written >= 5 && fragments.synced >= 5 && roots >= 5, JSON.stringify({ fragments, roots }))
+  // The less of the machine is ours, the more of them share a sync.
+  assert.ok(fragments.written >= 8 && fragments.synced >= 3 && roots >= 3, JSON.stringify({ fragments, roots }))
   process.stdout.write(`${fragments.written} writes of fragments, ${fragments.synced} syncs, ${roots} index commits\n`)
 })
 
@@ -225,8 +227,10 @@ async function checkSlow(scene: TestHome, paths: readonly string[]): Promise<voi
   const only = paths.flatMap((path) => ['-P', path])
   const strace = await Strace.attach(['-o', log, ...only, ...delay], scene.program('storage').pid)
   const looks: Look[] = []
-  const until = performance.now() + 5 * SLOW_MS
-  while (performance.now() < until) {
+  const started = performance.now()
+  const goesOn = (afterMs: number) =>
+    afterMs < 5 * SLOW_MS || (afterMs < 20 * SLOW_MS && looks.at(-1)?.acked === looks[0]?.acked)
+  while (goesOn(performance.now() - started)) {
     looks.push(await look(scene))
     await pause(20)
   }

@@ -33,9 +33,9 @@ test('all is well', () => {
 })
 
 test('each trouble is said where it belongs', () => {
-  const { path: _, ...lost } = filming
   const text = describeStatus({
-    ...lost,
+    ...filming,
+    path: null,
     state: 'lost',
     retryInMs: 4000,
     problem: { message: 'no answer', hint: 'Look at the storage device.' },
@@ -62,11 +62,11 @@ test('each trouble is said where it belongs', () => {
 
 test('not set up, and set up without filming', () => {
   assert.match(
-    describeStatus({ provisioned: false, uid: 'U', state: 'not-set-up' }),
+    describeStatus({ provisioned: false, uid: 'U', state: 'not-set-up', encoder: null }),
     /^Camera U\nNot set up: make a code/,
   )
   const problem = { message: 'no ring', hint: 'Make one.' }
-  const text = describeStatus({ ...filming, seq: undefined, state: 'not-filming', problem })
+  const text = describeStatus({ ...filming, encoder: null, state: 'not-filming', problem })
   assert.match(text, /\nFilming {3}no: no ring\. Make one\.$/)
 })
 

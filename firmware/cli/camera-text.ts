@@ -8,18 +8,23 @@ interface Told {
 }
 
 /** What is read of `camera status`. */
-export interface CameraStatusAnswer {
+export type CameraStatusAnswer = Common & (Films | { readonly encoder: null })
+
+interface Common {
   readonly provisioned: boolean
   readonly uid: string
   readonly name: string
   readonly storage: string | null
   readonly state: string
-  readonly path?: string
+  readonly path: string | null
   readonly retryInMs?: number
   readonly problem?: Told
   readonly alarm?: { readonly code: string; readonly text: string }
-  readonly seq?: { readonly captured: number; readonly acked: number; readonly lost: number }
-  readonly ring?: {
+}
+
+interface Films {
+  readonly seq: { readonly captured: number; readonly acked: number; readonly lost: number }
+  readonly ring: {
     readonly card: string
     readonly problem?: string
     readonly capacityBytes: number
@@ -28,7 +33,7 @@ export interface CameraStatusAnswer {
     readonly full: boolean
     readonly waitingForOthers: number
   }
-  readonly encoder?: {
+  readonly encoder: {
     readonly state: string
     readonly restarts: number
     readonly lastError?: Told
@@ -53,7 +58,7 @@ const CARDS: Readonly<Record<string, string>> = {
 
 export function describeStatus(answer: unknown): string {
   const status = answer as CameraStatusAnswer
-  const { seq, ring, encoder, alarm, problem } = status
+  const { alarm, problem } = status
   if (!status.provisioned) {
     return `Camera ${status.uid}\nNot set up: make a code with \`homeward storage pair\`, then \`homeward camera setup CODE\`.`
   }
@@ -62,9 +67,10 @@ export function describeStatus(answer: unknown): string {
     `Storage   ${status.storage}`,
     ...(alarm === undefined ? [] : [`Alarm     the storage device keeps nothing right now: ${alarm.text}`]),
   ]
-  if (seq === undefined || ring === undefined || encoder === undefined) {
+  if (status.encoder === null) {
     return [...who, `Filming   no${problem === undefined ? '' : `: ${errorLine(problem)}`}`].join('\n')
   }
+  const { seq, ring, encoder } = status
   const waiting =
     ring.unackedBytes === 0
       ? 'nothing waits'
@@ -72,7 +78,7 @@ export function describeStatus(answer: unknown): string {
   const retry = status.retryInMs === undefined ? '' : `, next try in ${formatDuration(status.retryInMs)}`
   return [
     ...who,
-    `Link      ${LINKS[status.state] ?? status.state}${status.path === undefined ? '' : `, path ${status.path}`}${retry}`,
+    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}`}${retry}`,
     ...more(problem && errorLine(problem)),
     `Footage   ${seq.captured} fragments captured, ${seq.acked} ACKed, ${seq.lost} lost since the start`,
     `Card      ${CARDS[ring.card] ?? ring.card}${ring.full ? ', FULL' : ''}; room for ${formatBytes(ring.capacityBytes)}, ${waiting}`,

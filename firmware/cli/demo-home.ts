@@ -13,7 +13,7 @@ const ANSWER_WITHIN_MS = 2_000
 /** What the demo reads of `camera status`. */
 interface CameraStatus {
   readonly state: string
-  readonly path?: string
+  readonly path: string | null
   readonly seq: { readonly captured: number; readonly acked: number; readonly lost: number }
   readonly ring: { readonly unackedBytes: number }
   readonly encoder: {

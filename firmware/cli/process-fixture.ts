@@ -12,6 +12,12 @@ export async function processesWith(text: string): Promise<string[]> {
   return all.filter(({ pid }) => found.has(pid)).map(({ line }) => line)
 }
 
+/** How many sockets there are at the path of a Unix socket: the listening one, and one for each connection, accepted or not. */
+export async function socketsAt(path: string): Promise<number> {
+  const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n')
+  return lines.filter((line) => line.endsWith(` ${path}`)).length
+}
+
 interface Process {
   readonly pid: number
   readonly parent: number

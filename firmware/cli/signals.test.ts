@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { assertRefused, CommandRun, homeward } from './command-fixture.ts'
-import { processesWith } from './process-fixture.ts'
+import { processesWith, socketsAt } from './process-fixture.ts'
 import type { Program } from './program.ts'
 import { TestHome } from './test-home.ts'
 
@@ -21,6 +21,15 @@ test.after.each(({ home }) => home.close())
 
 const state = (home: TestHome, name: string) => ['--state', join(home.folder, name)]
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A command to the storage device, which is stopped: once it has asked. */
+async function asked(home: TestHome, args: readonly string[]): Promise<CommandRun> {
+  const socket = join(home.program('storage').state, 'control.sock')
+  const before = await socketsAt(socket)
+  const run = new CommandRun(['storage', ...args, ...state(home, 'storage')])
+  while ((await socketsAt(socket)) === before && run.child.exitCode === null) await pause(20)
+  return run
+}
 
 /** To the program alone, as `kill` and systemd do; what it has started is for it to end. */
 async function assertStops(program: Program, signal: NodeJS.Signals): Promise<void> {
@@ -94,10 +103,8 @@ test('Ctrl-C while a command waits for its answer', async ({ home }) => {
   const span = ['--from', '2026-01-01', '--to', '2099-01-01', '--camera', 'camera', '--out', out]
   const commands = [['verify', '--deep'], ['export', ...span], ['reindex'], ['cameras']]
   for (const args of commands) {
-    const command = ['storage', ...args, ...state(home, 'storage')]
     process.kill(storage.pid, 'SIGSTOP')
-    const run = new CommandRun(command)
-    await pause(600)
+    const run = await asked(home, args)
     const { status, signal, stdout, stderr, tookMs } = await run.end('SIGINT')
     process.kill(storage.pid, 'SIGCONT')
     assert.ok(tookMs < 5_000)
@@ -122,8 +129,7 @@ test('an agent that dies while a command waits', async ({ home }) => {
   await startAll(home)
   const storage = home.program('storage')
   process.kill(storage.pid, 'SIGSTOP')
-  const run = new CommandRun(['storage', 'verify', ...state(home, 'storage')])
-  await pause(600)
+  const run = await asked(home, ['verify'])
   storage.signal('SIGKILL')
   assertRefused(await run.done, 1, /the agent stopped before it answered/)
   assertRefused(await homeward(['storage', 'verify', ...state(home, 'storage')]), 1, /is not running\. Start it/)

@@ -1,4 +1,5 @@
 /** A whole home for tests: the real programs as processes, in one folder for temporary files, on loopback. */
+import { rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ export interface CameraStatus {
   readonly provisioned: boolean
   readonly uid: string
   readonly state: string
-  readonly path?: string
+  readonly path: string | null
   readonly seq: { readonly captured: number; readonly acked: number; readonly lost: number }
   readonly ring: { readonly unackedBytes: number; readonly card: string }
   readonly alarm?: { readonly code: string }
@@ -44,11 +45,20 @@ export class TestHome {
   #serverPort = 0
   #storagePort = 0
   readonly #programs = new Map<string, Program>()
+  /** Names of cameras whose cards are prepared: never again, for then it may be the mount point that is there. */
+  readonly #cards = new Set<string>()
+  /** Should this process end before `close`: what it started does not get its signals. */
+  readonly #onExit = () => {
+    this.#kill()
+    // They may still be writing, for a moment.
+    if (!this.#kept) rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 })
+  }
   #kept = false
 
   private constructor(folder: string) {
     this.folder = folder
     this.disk = join(folder, 'disk')
+    process.once('exit', this.#onExit)
   }
 
   static async create(): Promise<TestHome> {
@@ -86,7 +96,10 @@ export class TestHome {
   /** Starts a camera that films `source`; `ready` in the answer waits until it can be asked. */
   async startCamera(name: string, source: string, flags: readonly string[] = []): Promise<Program> {
     const ring = this.ring(name)
-    await initRing(new RealDisk(), ring, { capacityBytes: RING_BYTES }).catch(() => undefined)
+    if (!this.#cards.has(name)) {
+      this.#cards.add(name)
+      await initRing(new RealDisk(), ring, { capacityBytes: RING_BYTES }).catch(() => undefined)
+    }
     const program = this.#launch(name, [
       ...['camera', 'run', '--source', source, '--ring', ring, '--listen', '127.0.0.1:0', ...flags],
     ])
@@ -153,14 +166,26 @@ export class TestHome {
     this.#kept = true
   }
 
-  /** Ends everything at once and removes the folder. */
-  async close(): Promise<void> {
-    for (const program of this.#programs.values()) program.signal('SIGKILL')
+  /** Ends every program at once. */
+  async end(): Promise<void> {
+    this.#kill()
     await Promise.all([...this.#programs.values()].map((program) => program.exited))
+  }
+
+  /** Ends every program at once and removes the folder. */
+  async close(): Promise<void> {
+    await this.end()
+    process.off('exit', this.#onExit)
     if (!this.#kept) await rm(this.folder, { recursive: true, force: true })
   }
 
+  #kill(): void {
+    for (const program of this.#programs.values()) program.signal('SIGKILL')
+  }
+
   #launch(name: string, args: readonly string[]): Program {
+    // The one that runs would answer for the new one, and nobody would end it.
+    if (this.#programs.get(name)?.running) throw new HomewardError('INTERNAL', `${name} is running already`)
     const log = join(this.folder, `${name}.log`)
     const program = new Program(name, args, join(this.folder, name), log, { main: BUILT, nodeFlags: [] })
     this.#programs.set(name, program)

@@ -59,11 +59,11 @@ export class BenchHome {
     const deadline = performance.now() + withinMs
     for (;;) {
       const status = await this.status(name)
-      if (status.seq !== undefined && holds(status)) return status
+      if (holds(status)) return status
       if (performance.now() > deadline) {
         throw new HomewardError('TIMED_OUT', `${name}: not ${what} within ${withinMs} ms: ${JSON.stringify(status)}`)
       }
-      await pause(status.seq === undefined || status.seq.captured === 0 ? POLL_FIRST_MS : POLL_MS)
+      await pause(status.seq.captured > 0 ? POLL_MS : POLL_FIRST_MS)
     }
   }
 

@@ -4,7 +4,7 @@
  * name contains one of them (`make bench ONLY=ring`).
  */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
+import { constants, cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cameraCost } from './camera-cost.ts'
@@ -30,6 +30,11 @@ const names = Object.keys(BENCHES).filter((name) => wanted.length === 0 || wante
 if (names.length === 0) {
   print(`no bench matches ${wanted.join(' ')}: there are ${Object.keys(BENCHES).join(', ')}`)
   process.exit(2)
+}
+
+// With this process ends all that it started (`TestHome`), which is more than the signal reaches.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]))
 }
 
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node.js ${process.version}`

@@ -3,9 +3,14 @@ import { fileURLToPath } from 'node:url'
 
 const PROGRAM = fileURLToPath(new URL('source-alone.ts', import.meta.url))
 
-/** The fake source alone, as long as its footage lasts. */
+/** The fake source alone, as long as its footage lasts and this process runs. */
 export function startSource(spec: string): ChildProcess {
-  return spawn(process.execPath, [...process.execArgv, PROGRAM, spec], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [...process.execArgv, PROGRAM, spec]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const end = () => child.kill()
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
+  return child
 }
 
 /** Processor time of all its footage, in ms. */

@@ -311,6 +311,7 @@ export class CardRing implements Ring {
     this.#markTimer?.cancel()
     await this.#commits.add(0, () => this.#writer.finish()).catch(() => {})
     await this.#commits.idle()
+    this.#parts.sealer.close()
     this.#store.close()
     this.#listeners.clear()
     await this.#parts.release()

@@ -96,6 +96,16 @@ test('a later record of the same number: a gap replaces a fragment and a shorter
   }
 })
 
+test('a gap that covers the number of another record is false, one that ends before it is not', () => {
+  const falseOnes = (...entries: Entry[]) =>
+    indexOf(...entries)
+      .falseGaps()
+      .map(({ seq }) => seq)
+  assert.equal(falseOnes(entry(0, 'gap', 2), entry(2), entry(3, 'gap', 9)), [])
+  assert.equal(falseOnes(entry(0, 'gap', 3), entry(2), entry(3)), [0])
+  assert.equal(falseOnes(entry(0, 'gap', 9), entry(2, 'gap', 2), entry(3), entry(4)), [0, 2])
+})
+
 test('holes are what is neither there nor safe', () => {
   const index = new LogIndex(LOG, new Uint8Array(32))
   index.restore(20, [[3, 5]])

@@ -87,6 +87,15 @@ test('discard gives up what is for another storage device', async () => {
   assert.equal(ring.logs(), [])
 })
 
+test('the key of the log is forgotten with the ring', async () => {
+  const sealer = new FakeSealer()
+  const ring = new MemoryRing({ sealer, boot: BOOT, clock: new FakeClock(), capacityBytes: 1024 * KIB })
+  await append(ring, 0, 0)
+  assert.not.ok(sealer.closed)
+  await ring.close()
+  assert.ok(sealer.closed)
+})
+
 test('listeners hear; a closed ring takes nothing', async () => {
   const ring = memoryRing()
   let heard = 0

@@ -20,6 +20,7 @@ import type {
 } from './ring.ts'
 
 export interface MemoryRingOptions {
+  /** Closed with the ring. */
   readonly sealer: RecordSealer
   /** This boot, 16 hex digits. */
   readonly boot: string
@@ -214,5 +215,6 @@ export class MemoryRing implements Ring {
     this.#closed = true
     this.#listeners.clear()
     this.#records.clear()
+    this.#options.sealer.close()
   }
 }

@@ -18,7 +18,7 @@ export interface RingOptions {
   readonly dir: string
   /** Whose ring it is; every record on it must be this camera's. */
   readonly camera: { readonly publicKey: Uint8Array; readonly uid: string }
-  /** Of a log that was never used before. */
+  /** Of a log that was never used before. Closed with the ring, or when it does not open. */
   readonly sealer: RecordSealer
   /** This boot, 16 hex digits. */
   readonly boot: string
@@ -57,6 +57,7 @@ export async function openRing(options: RingOptions): Promise<Ring> {
     })
     return await started(ring)
   } catch (error) {
+    options.sealer.close()
     throw isHomewardError(error) || systemCode(error) === undefined ? error : toFailure(error)
   }
 }

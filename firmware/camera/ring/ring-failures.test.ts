@@ -10,6 +10,8 @@ import { readWhole } from '../../platform/disk-files.ts'
 import { RealDisk } from '../../platform/disk-real.ts'
 import { seededRandom } from '../../platform/random.ts'
 import { type ErrorCode, isHomewardError } from '../../wire/errors.ts'
+import { encodeGap } from '../../wire/gap.ts'
+import { decodeCardHeader, encodeCardRecord } from './card-record.ts'
 import { lockFolder } from './lock.ts'
 import { initRing } from './marker.ts'
 import type { Ring } from './ring.ts'
@@ -37,6 +39,20 @@ async function filled(fragments: number, slabs?: number): Promise<{ disk: FakeDi
   for (let at = 0; at < fragments; at++) await ring.append(fragmentAt(at))
   await ring.close()
   return { disk, log: ring.log }
+}
+
+/** Puts a gap record in the place of a fragment in the first slab, as somebody might who had the card in their hands. */
+async function forgeGap(disk: FakeDisk, seq: number, span: number): Promise<void> {
+  const file = await disk.open(SLAB_0, 'write')
+  const offset = seq * RECORD_BYTES
+  const bytes = new Uint8Array(RECORD_BYTES)
+  await file.read(bytes, offset)
+  const card = decodeCardHeader(bytes)
+  if (card === undefined || card.header.seq !== seq) throw new Error(`record ${seq} is not at ${offset}`)
+  const sealer = new FakeSealer({ log: card.header.log })
+  const record = sealer.seal({ ...card.header, kind: 'gap', span }, [encodeGap({ reason: 'ring-full' })])
+  await file.write(encodeCardRecord(record, card.epoch), offset)
+  await file.close()
 }
 
 const names = (first: number, last: number) =>
@@ -123,6 +139,27 @@ test('damaged safe footage is nobody’s loss', async () => {
   await rejects(read(ring, log, 1), 'RECORD_DAMAGED')
   assert.equal(ring.damage(), [])
   await ring.close()
+})
+
+test('a gap that covers other records is not believed: they are sent, and only its own number is lost', async () => {
+  for (const { first, span, lost } of [
+    { first: 2, span: 1, lost: false },
+    { first: 2, span: 2, lost: true },
+    { first: 2, span: 7, lost: true },
+  ]) {
+    const { disk, log } = await filled(9)
+    await forgeGap(disk, first, span)
+    const ring = await openFake(disk)
+    const others = [...names(0, first - 1), ...names(first + 1, 8)]
+    const gap = lost ? [] : [`${first}:ring-full`]
+    assert.equal(await contentsOf(ring, log), others.toSpliced(first, 0, ...gap), `a gap of ${span}`)
+    assert.equal(ring.damage(), lost ? [{ log, first, last: first }] : [])
+    const bytes = ring.unacked(log).reduce((sum, record) => sum + record.bytes, 0)
+    assert.is(ring.stats().unackedBytes, bytes)
+    ring.ack(log, [[0, 8]])
+    assert.equal([ring.stats().unackedBytes, ring.damage()], [0, []])
+    await ring.close()
+  }
 })
 
 test('a whole slab that is gone is missed, up to what the mark knows', async () => {

@@ -391,4 +391,24 @@ test('after close nothing is taken', async () => {
   await rejects(ring.addGap(1, 'encoder-down'), 'CANCELLED')
 })
 
+test('the key of the log is forgotten with the ring, not before its last gap is sealed', async () => {
+  const disk = await cardWith(1)
+  const sealer = new FakeSealer()
+  const ring = await openFake(disk, { sealer })
+  for (let at = 0; at < 9; at++) await ring.append(fragmentAt(at))
+  assert.ok(ring.stats().full)
+  assert.not.ok(sealer.closed)
+  await ring.close()
+  assert.ok(sealer.closed)
+  const again = await openFake(disk)
+  assert.is((await contentsOf(again, ring.log)).at(-1), '5-8:ring-full')
+  await again.close()
+})
+
+test('a ring that does not open forgets the key, too', async () => {
+  const sealer = new FakeSealer()
+  await rejects(openFake(new FakeDisk(), { sealer }), 'RING_UNMARKED')
+  assert.ok(sealer.closed)
+})
+
 test.run()

@@ -17,6 +17,7 @@ export class FakeSealer implements RecordSealer {
   readonly camera: Uint8Array
   readonly recipient: Uint8Array
   readonly log: string
+  closed = false
 
   constructor(options: FakeSealerOptions = {}) {
     this.camera = options.camera ?? new Uint8Array(32).fill(0xca)
@@ -25,6 +26,7 @@ export class FakeSealer implements RecordSealer {
   }
 
   seal(meta: RecordMeta, parts: readonly Uint8Array[]): Uint8Array {
+    if (this.closed) throw new HomewardError('INTERNAL', 'this sealer is closed')
     const payload = Buffer.concat([...parts, new Uint8Array(TAG_BYTES).fill(0x7a)])
     if (payload.byteLength > FRAGMENT_MAX_BYTES) {
       throw new HomewardError('FRAGMENT_TOO_LONG', `a payload of ${payload.byteLength} bytes`)
@@ -45,6 +47,10 @@ export class FakeSealer implements RecordSealer {
       record.subarray(0, RECORD_HEADER_BYTES),
     )
     return record
+  }
+
+  close(): void {
+    this.closed = true
   }
 }
 

@@ -7,6 +7,7 @@ import { HomewardError, systemCode } from '../../wire/errors.ts'
 import { RECORD_HEADER_BYTES } from '../../wire/record.ts'
 import { type AckMark, encodeMark, type ReadMark, readMark, SLOT_BYTES } from './acks.ts'
 import { BLOCK_BYTES, CARD_HEADER_BYTES, decodeCardHeader, payloadIsWhole } from './card-record.ts'
+import { KeptOpen, letGo } from './kept-open.ts'
 import type { Entry } from './log-index.ts'
 import { ACKS_FILE } from './marker.ts'
 import type { Patience } from './patience.ts'
@@ -23,6 +24,8 @@ export class SlabStore {
   readonly slabBytes: number
   readonly #disk: Disk
   readonly #patience: Patience
+  /** The slab that was read last: backlog is read record by record. */
+  readonly #reading: KeptOpen
   #selected: DiskFile | undefined
   #marks: DiskFile | undefined
   #writtenBytes = 0
@@ -32,6 +35,7 @@ export class SlabStore {
     this.dir = dir
     this.slabBytes = slabBytes
     this.#patience = patience
+    this.#reading = new KeptOpen((number) => disk.open(this.#path(number), 'read'), patience)
   }
 
   get writtenBytes(): number {
@@ -77,7 +81,12 @@ export class SlabStore {
   }
 
   async remove(number: number): Promise<void> {
-    await this.#patience.for(this.#disk.remove(this.#path(number)))
+    try {
+      await this.#patience.for(this.#disk.remove(this.#path(number)))
+    } finally {
+      // Not before: a reader might open the old file once more.
+      this.#reading.forget(number)
+    }
     await this.#patience.for(this.#disk.syncDir(this.dir))
   }
 
@@ -129,11 +138,11 @@ export class SlabStore {
   }
 
   async #withFile<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
-    const file = await this.#patience.for(this.#disk.open(this.#path(number), 'read'))
     try {
-      return await this.#patience.for(work(file))
+      return await this.#reading.use(number, work)
     } finally {
-      letGo(file)
+      // A card that takes no writes is on its way out: nothing of ours may keep it from being unmounted.
+      if (this.#selected === undefined) this.#reading.forget()
     }
   }
 
@@ -175,6 +184,7 @@ export class SlabStore {
   }
 
   close(): void {
+    this.#reading.forget()
     letGo(this.#selected)
     letGo(this.#marks)
     this.#selected = undefined
@@ -184,9 +194,4 @@ export class SlabStore {
   #path(number: number): string {
     return join(this.dir, slabName(number))
   }
-}
-
-/** Nothing depends on a close, and on a card that hangs it would not come back. */
-function letGo(file: DiskFile | undefined): void {
-  file?.close().catch(() => {})
 }

@@ -1,0 +1,37 @@
+// time-out: 600 s
+/**
+ * The real programs in every topology of the lab: a paired camera finds its storage device, on the best path there is.
+ */
+
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Lab } from './lab.ts'
+import { labTest } from './lab-fixture.ts'
+import { LabHome } from './lab-home.ts'
+import { reconnect } from './measure.ts'
+import { TOPOLOGIES } from './topologies.ts'
+
+for (const topology of TOPOLOGIES) {
+  const { name, best, onTheWay = [], ready } = topology
+  const waiting = ready ? undefined : `the programs do not go this way yet (${best})`
+  labTest(
+    `${name}: a camera ends on path ${best}`,
+    async () => {
+      const lab = await Lab.create(topology)
+      const home = new LabHome(lab)
+      try {
+        await home.start()
+        for (const camera of home.cameras) {
+          const { paths } = await reconnect(home, camera, { on: best, withinMs: 60_000 })
+          for (const path of paths) assert.ok([best, ...onTheWay].includes(path), `${camera} was on ${path}`)
+        }
+      } finally {
+        await home.close()
+        lab.close()
+      }
+    },
+    waiting,
+  )
+}
+
+test.run()
