@@ -1,7 +1,9 @@
 /** All that runs once the camera knows its storage device: capture → seal → ring → uplink, and the link beneath. */
 import { CameraLink } from '../link/camera-link.ts'
+import { CameraServer } from '../link/camera-server.ts'
 import type { Channel } from '../link/channel.ts'
 import type { Identity } from '../link/identity.ts'
+import { PairKeys, tokenTags } from '../link/pair.ts'
 import type { Pairing, PairingFile } from '../link/pairing.ts'
 import type { FreshnessSource } from '../link/replay.ts'
 import { LogSealer } from '../link/seal.ts'
@@ -194,10 +196,10 @@ export class Filming {
   #newLink(pairing: Pairing): CameraLink {
     const { identity, source, port, pairingFile } = this.#parts
     const { clock, random, log } = this.#base
-    const server = serverOf(this.#settings, pairing)
+    const server = this.#newServer(pairing)
     const link = new CameraLink({
       ...{ identity, port, pairing, source, clock, random },
-      ...(server === undefined ? {} : { server: new ServerAddresses(server, clock) }),
+      ...(server === undefined ? {} : { server }),
       onAddresses: (addresses) =>
         void pairingFile.remember(addresses).catch((problem: HomewardError) => this.#warn(problem)),
       onEnrolled: (name) => {
@@ -209,6 +211,19 @@ export class Filming {
       for (const listener of [...this.#channels]) listener(channel)
     })
     return link
+  }
+
+  #newServer(pairing: Pairing): CameraServer | undefined {
+    const { identity, port } = this.#parts
+    const { clock, random } = this.#base
+    const place = serverOf(this.#settings, pairing)
+    if (place === undefined) return undefined
+    const { storage, token } = pairing
+    const tags = {
+      pair: new PairKeys(identity, storage).lookupTag,
+      ...(token === undefined ? {} : { token: tokenTags(token).lookupTag }),
+    }
+    return new CameraServer({ port, server: new ServerAddresses(place, clock), storage, tags, clock, random })
   }
 
   #onChannel(listener: (channel: Channel) => void): () => void {

@@ -1,6 +1,6 @@
 /** `homeward p2p`. */
 import type { Command } from 'commander'
-import { addSettingFlags, commonSettings, hostPort, loadSettings } from './settings.ts'
+import { addSettingFlags, commonSettings, hostPort, loadSettings, text } from './settings.ts'
 
 const SETTINGS = {
   ...commonSettings('p2p'),
@@ -9,12 +9,23 @@ const SETTINGS = {
     { host: '0.0.0.0', port: 7440 },
     true,
   ),
+  tlsListen: hostPort(
+    {
+      key: 'tls-listen',
+      placeholder: 'HOST:PORT',
+      help: 'TCP address for TLS (default: three ports above that of --listen, 0.0.0.0:7443)',
+    },
+    undefined,
+    true,
+  ),
+  tlsCert: text({ key: 'tls-cert', placeholder: 'FILE', help: 'certificate in PEM (default: one of its own)' }, ''),
+  tlsKey: text({ key: 'tls-key', placeholder: 'FILE', help: 'private key of --tls-cert in PEM' }, ''),
 }
 
 export function addP2pCommand(program: Command): void {
   const command = program
     .command('p2p')
-    .description('the P2P server: tells cameras where their storage device is')
+    .description('the P2P server: tells cameras where their storage device is, and relays what cannot go directly')
     .action(async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
       const { runP2p } = await import('./p2p-run.ts')

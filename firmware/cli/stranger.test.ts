@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Address } from '../link/address.ts'
-import { readHead } from '../link/datagram.ts'
+import { NO_RELAY, readHead } from '../link/datagram.ts'
 import { buildEnrol } from '../link/enrolment.ts'
 import { createIdentity } from '../link/identity.ts'
 import { NoiseInitiator } from '../link/noise.ts'
@@ -61,7 +61,7 @@ test('whoever knows the UID and nothing else gets not one datagram, and leaves n
     for (let round = 0; round < 5; round++) {
       stranger.send(peer.seal({ type: 'probe', tx: '0123456789abcdef', candidate: 0, sentUs: 1 }), status.listen)
       const { message: noise } = new NoiseInitiator(own, uid)
-      stranger.send(peer.seal({ type: 'open', attempt: 'fedcba9876543210', stream: 77, noise }), status.listen)
+      stranger.send(peer.seal({ type: 'open', attempt: 'fedcba9876543210', path: 'lan', stream: 77, relay: NO_RELAY, noise }), status.listen)
       stranger.send(buildEnrol({ ...offer, token: realRandom.bytes(16) }), status.listen)
       for (const tag of [uid.subarray(0, 16), peer.keys.lookupTag, realRandom.bytes(16)]) {
         const nonce = realRandom.bytes(16)

@@ -1,41 +1,70 @@
-/** One attempt to find a path: which addresses are tried, when each is probed, what came of it. Pure. */
+/** One attempt to find a path: what is tried, when each is probed or begun, what came of it. Pure. */
 import type { ErrorCode } from '../wire/errors.ts'
 import { type Address, formatAddress } from './address.ts'
 import type { ChannelCloseReason, ChannelPath } from './channel.ts'
+import { isBetter, rankOf } from './path-rank.ts'
 
 /**
- * Probes to each address, counted from its first: dense at the start, for a lost datagram must not cost a second on a LAN,
- * then thinner, for a sleeping Wi-Fi station takes its time to wake up.
+ * Probes to each address, counted from its first: dense at the start, for a lost datagram must not cost a second on a LAN
+ * and both sides of a NAT have to meet, then thinner, for a sleeping Wi-Fi station takes its time to wake up.
  */
-export const PROBE_SCHEDULE_MS = [0, 50, 100, 200, 400, 800, 1400] as const
-/** An address that stayed silent for this long is not reached this way; an answer that comes later still counts. */
-export const PROBE_GIVE_UP_MS = 2_000
+export const PROBE_SCHEDULE_MS = [0, 50, 100, 150, 250, 400, 600, 1000, 1500, 2200, 3000, 4000] as const
+/** As long as a relay may take. An address silent for so long is not reached this way; a later answer still counts. */
+export const PROBE_GIVE_UP_MS = 5_000
 /** The look-up ends by itself sooner, unless a dead name server holds it up; the attempt does not wait for that. */
 export const LOOK_UP_LIMIT_MS = 8_000
 /** More addresses than any home has; a list from outside must not make a burst of datagrams. */
 export const TRIALS_MAX = 24
+/**
+ * Asks the storage device, through the server, to send us something: at once, for that takes a round trip by the server
+ * anyway, and again in case one was lost.
+ */
+export const PUNCH_SCHEDULE_MS = [0, 250, 800] as const
+/**
+ * Head starts of the paths over those behind them, rather than their time-outs: a LAN answers within 10 ms, a hole in the
+ * NATs is there a round trip after the server has spoken to both; a relay that was begun in vain costs nobody much.
+ */
+export const RELAY_UDP_AFTER_MS = 150
+/** Late enough for a relay over UDP to be there on any line with UDP. */
+export const RELAY_TLS_AFTER_MS = 500
+/** It answered probes a moment ago: no channel by now means that this address carries nothing bigger. */
+export const OPEN_DIRECT_LIMIT_MS = 1_500
+/** The storage device has to be called through the server first, and may have to connect by TLS. */
+export const OPEN_RELAY_LIMIT_MS = 5_000
 
-export interface Candidate {
-  readonly path: ChannelPath
-  /** Met there before or named in the setup code, or just learnt from the P2P server. */
-  readonly source: 'known' | 'looked-up'
+export interface DirectCandidate {
+  readonly path: 'lan' | 'punched'
+  /**
+   * Met there before or named in the setup code; announced by the storage device; where the server sees it; where something
+   * of it came from just now.
+   */
+  readonly source: 'known' | 'looked-up' | 'observed' | 'heard'
   readonly address: Address
 }
 
+export interface RelayCandidate {
+  readonly path: 'relay-udp' | 'relay-tls'
+  readonly source: 'server'
+}
+
+export type Candidate = DirectCandidate | RelayCandidate
+
 export type TrialState =
+  /** Probed, `probes` times so far. */
   | { readonly name: 'waiting'; readonly probes: number }
+  /** Begins once its head start is over. */
+  | { readonly name: 'held' }
   | { readonly name: 'silent' }
   | { readonly name: 'answered'; readonly rttMs: number }
-  | { readonly name: 'opening'; readonly rttMs: number }
-  | { readonly name: 'opened'; readonly rttMs: number }
-  /** Answered probes, but no channel came of it. */
-  | { readonly name: 'failed'; readonly rttMs: number; readonly why: ChannelCloseReason | 'no answer' }
-  | { readonly name: 'refused'; readonly rttMs: number; readonly code: ErrorCode }
+  | { readonly name: 'opening'; readonly opening: number; readonly sinceMs: number; readonly rttMs?: number }
+  | { readonly name: 'opened'; readonly opening: number; readonly tookMs: number; readonly rttMs?: number }
+  /** No channel came of it. */
+  | { readonly name: 'failed'; readonly why: ChannelCloseReason | 'no answer'; readonly rttMs?: number }
+  | { readonly name: 'refused'; readonly code: ErrorCode; readonly rttMs?: number }
+  /** Not needed any more: a better path was there first. */
+  | { readonly name: 'left'; readonly rttMs?: number }
 
-export interface Trial extends Candidate {
-  readonly startedMs: number
-  readonly state: TrialState
-}
+export type Trial = Candidate & { readonly startedMs: number; readonly state: TrialState }
 
 export type LookUpState =
   /** There is no P2P server to ask. */
@@ -48,65 +77,105 @@ export interface Attempt {
   readonly number: number
   readonly startedMs: number
   readonly lookUp: LookUpState
+  /** Requests to punch that were sent; undefined when there is nobody to carry them. */
+  readonly punches: number | undefined
   readonly trials: readonly Trial[]
 }
 
-export function newAttempt(number: number, candidates: readonly Candidate[], asks: boolean, nowMs: number): Attempt {
-  const lookUp: LookUpState = asks ? { name: 'waiting', sinceMs: nowMs } : { name: 'none' }
-  return addCandidates({ number, startedMs: nowMs, lookUp, trials: [] }, candidates, nowMs)
+/** What an attempt tries depends on whether there is a server to help. */
+export function newAttempt(number: number, candidates: readonly Candidate[], server: boolean, nowMs: number): Attempt {
+  const lookUp: LookUpState = server ? { name: 'waiting', sinceMs: nowMs } : { name: 'none' }
+  const punches = server ? 0 : undefined
+  return addCandidates({ number, startedMs: nowMs, lookUp, punches, trials: [] }, candidates, nowMs)
 }
 
-/** Adds what is new. One that was tried in vain is tried again: whoever names it now has reason to. */
+/**
+ * Adds what is new. One that was tried in vain is tried again: whoever names it now has reason to. An address that is
+ * named twice counts as the better of the two.
+ */
 export function addCandidates(attempt: Attempt, candidates: readonly Candidate[], nowMs: number): Attempt {
   const trials = [...attempt.trials]
   for (const candidate of candidates) {
     const at = trials.findIndex((trial) => keyOf(trial) === keyOf(candidate))
     const known = trials[at]
-    const fresh: Trial = { ...candidate, startedMs: nowMs, state: { name: 'waiting', probes: 0 } }
-    if (known?.state.name === 'silent') trials[at] = fresh
-    else if (known === undefined && trials.length < TRIALS_MAX) trials.push(fresh)
+    const best = known !== undefined && !isBetter(candidate.path, known.path) ? known : candidate
+    const state: TrialState = 'address' in candidate ? { name: 'waiting', probes: 0 } : { name: 'held' }
+    const fresh: Trial = { ...best, startedMs: nowMs, state }
+    if (known === undefined) {
+      if (trials.length < TRIALS_MAX) trials.push(fresh)
+    } else if (known.state.name === 'silent') {
+      trials[at] = fresh
+    } else if (known.state.name === 'waiting' || known.state.name === 'answered') {
+      trials[at] = { ...best, startedMs: known.startedMs, state: known.state }
+    }
   }
   return { ...attempt, trials }
 }
 
-/** Counts the probes that are due now as sent, and gives up on whom that was the last. */
-export function sendDue(attempt: Attempt, nowMs: number): { readonly attempt: Attempt; readonly due: number[] } {
-  const due: number[] = []
+export interface Due {
+  readonly attempt: Attempt
+  /** Trials to be probed now. */
+  readonly probes: readonly number[]
+  /** Relays whose head start is over. */
+  readonly relays: readonly number[]
+  /** Openings that took too long. */
+  readonly late: readonly number[]
+  readonly punch: boolean
+}
+
+/** What is due now for paths better than `current`; it counts as done. */
+export function takeDue(attempt: Attempt, current: ChannelPath | undefined, nowMs: number): Due {
+  const [probes, relays, late]: [number[], number[], number[]] = [[], [], []]
   const trials = attempt.trials.map((trial, index): Trial => {
-    if (trial.state.name !== 'waiting' || nowMs < dueMs(trial.startedMs, trial.state.probes)) return trial
+    const { state } = trial
+    if (state.name === 'opening' && nowMs >= dueMs(trial)) {
+      late.push(state.opening)
+      return { ...trial, state: failed(state, 'no answer') }
+    }
+    if (nowMs < dueMs(trial) || (state.name !== 'held' && state.name !== 'waiting')) return trial
+    if (!isBetter(trial.path, current)) return { ...trial, state: { name: 'left' } }
+    if (state.name === 'held') {
+      relays.push(index)
+      return trial
+    }
     if (nowMs >= trial.startedMs + PROBE_GIVE_UP_MS) return { ...trial, state: { name: 'silent' } }
-    due.push(index)
-    return { ...trial, state: { name: 'waiting', probes: probesBy(nowMs - trial.startedMs) } }
+    probes.push(index)
+    return { ...trial, state: { name: 'waiting', probes: countDue(PROBE_SCHEDULE_MS, trial.startedMs, nowMs) } }
   })
-  const { lookUp } = attempt
+  const { lookUp, punches } = attempt
   const isLate = lookUp.name === 'waiting' && nowMs >= lookUp.sinceMs + LOOK_UP_LIMIT_MS
   const settled: LookUpState = isLate
     ? { name: 'failed', tookMs: LOOK_UP_LIMIT_MS, code: 'TIMED_OUT', hint: undefined }
     : lookUp
-  return { attempt: { ...attempt, trials, lookUp: settled }, due }
+  const punch = nowMs >= punchDueMs(attempt, current)
+  const punched = punch ? countDue(PUNCH_SCHEDULE_MS, attempt.startedMs, nowMs) : punches
+  return { attempt: { ...attempt, trials, lookUp: settled, punches: punched }, probes, relays, late, punch }
 }
 
-/** When `sendDue` has something to do next. */
-export function nextDueMs(attempt: Attempt): number | undefined {
-  const times = attempt.trials.flatMap(({ state, startedMs }) =>
-    state.name === 'waiting' ? [dueMs(startedMs, state.probes)] : [],
-  )
+/** When `takeDue` has something to do next. */
+export function nextDueMs(attempt: Attempt, current: ChannelPath | undefined): number {
+  const times = attempt.trials.map(dueMs)
+  times.push(punchDueMs(attempt, current))
   if (attempt.lookUp.name === 'waiting') times.push(attempt.lookUp.sinceMs + LOOK_UP_LIMIT_MS)
-  return times.length === 0 ? undefined : Math.min(...times)
+  return Math.min(...times)
 }
 
 /** Nothing is left that could still come of it. */
 export function isExhausted(attempt: Attempt): boolean {
-  const open = attempt.trials.some(({ state }) => state.name === 'waiting' || state.name === 'answered')
+  const open = attempt.trials.some(({ state }) => OPEN_STATES.has(state.name))
   return !open && attempt.lookUp.name !== 'waiting'
 }
 
-/** Of those that answered and were not tried further, the one with the shortest round trip. */
-export function fastest(attempt: Attempt): number | undefined {
-  let best: { readonly index: number; readonly rttMs: number } | undefined
-  for (const [index, { state }] of attempt.trials.entries()) {
-    if (state.name === 'answered' && (best === undefined || state.rttMs < best.rttMs))
-      best = { index, rttMs: state.rttMs }
+const OPEN_STATES: ReadonlySet<TrialState['name']> = new Set(['waiting', 'held', 'answered', 'opening'])
+
+/** Of those that answered and were not tried further: the best path's, the one with the shortest round trip. */
+export function bestAnswered(attempt: Attempt): number | undefined {
+  let best: { readonly index: number; readonly rank: number; readonly rttMs: number } | undefined
+  for (const [index, { state, path }] of attempt.trials.entries()) {
+    if (state.name !== 'answered') continue
+    const rank = rankOf(path)
+    const isBest = best === undefined || rank < best.rank || (rank === best.rank && state.rttMs < best.rttMs)
+    if (isBest) best = { index, rank, rttMs: state.rttMs }
   }
   return best?.index
 }
@@ -116,19 +185,24 @@ export function setTrial(attempt: Attempt, index: number, state: TrialState): At
   return trial === undefined ? attempt : { ...attempt, trials: attempt.trials.with(index, { ...trial, state }) }
 }
 
+/** The trial that an opening belongs to; -1 when it is of another attempt. */
+export function trialOf(attempt: Attempt, opening: number): number {
+  return attempt.trials.findIndex(({ state }) => 'opening' in state && state.opening === opening)
+}
+
 /** An answer to a probe. Undefined when nothing new is learnt from it. */
 export function answerProbe(attempt: Attempt, index: number, rttMs: number): Attempt | undefined {
   const state = attempt.trials[index]?.state.name
   return state === 'waiting' || state === 'silent' ? setTrial(attempt, index, { name: 'answered', rttMs }) : undefined
 }
 
-/** The probing was interrupted: it begins anew where no answer is known. */
-export function restart(attempt: Attempt, nowMs: number): Attempt {
-  const trials = attempt.trials.map(
-    (trial): Trial =>
-      trial.state.name === 'waiting' ? { ...trial, startedMs: nowMs, state: { name: 'waiting', probes: 0 } } : trial,
-  )
-  return { ...attempt, trials }
+export function failed(state: TrialState, why: ChannelCloseReason | 'no answer'): TrialState {
+  return { name: 'failed', why, ...rttOf(state) }
+}
+
+/** The round trip of its probe, when it was probed. */
+export function rttOf(state: TrialState): { readonly rttMs?: number } {
+  return 'rttMs' in state && state.rttMs !== undefined ? { rttMs: state.rttMs } : {}
 }
 
 export function endLookUp(attempt: Attempt, nowMs: number, how: EndedLookUp): Attempt {
@@ -140,15 +214,33 @@ export type EndedLookUp =
   | { readonly name: 'answered'; readonly addresses: number }
   | { readonly name: 'failed'; readonly code: ErrorCode; readonly hint: string | undefined }
 
-function dueMs(startedMs: number, probes: number): number {
-  return startedMs + (PROBE_SCHEDULE_MS[probes] ?? PROBE_GIVE_UP_MS)
+function dueMs({ state, startedMs, path }: Trial): number {
+  switch (state.name) {
+    case 'waiting':
+      return startedMs + (PROBE_SCHEDULE_MS[state.probes] ?? PROBE_GIVE_UP_MS)
+    case 'held':
+      return startedMs + (path === 'relay-udp' ? RELAY_UDP_AFTER_MS : RELAY_TLS_AFTER_MS)
+    case 'opening':
+      return state.sinceMs + (path === 'lan' || path === 'punched' ? OPEN_DIRECT_LIMIT_MS : OPEN_RELAY_LIMIT_MS)
+    default:
+      return Number.POSITIVE_INFINITY
+  }
 }
 
-/** Probes that should have been sent by now: after a hold-up the missed ones are not sent in a burst. */
-function probesBy(elapsedMs: number): number {
-  return PROBE_SCHEDULE_MS.filter((atMs) => atMs <= elapsedMs).length
+function punchDueMs({ punches, startedMs }: Attempt, current: ChannelPath | undefined): number {
+  const atMs = punches === undefined ? undefined : PUNCH_SCHEDULE_MS[punches]
+  return atMs === undefined || !isBetter('punched', current) ? Number.POSITIVE_INFINITY : startedMs + atMs
 }
 
+/**
+ * Sends that should have been made by now: after a hold-up the missed ones are not made in a burst. The sum is the one
+ * that made the time they are due at: a difference may round to just below it, and nothing would ever be done.
+ */
+function countDue(scheduleMs: readonly number[], startedMs: number, nowMs: number): number {
+  return scheduleMs.filter((atMs) => startedMs + atMs <= nowMs).length
+}
+
+/** An address is tried once, whatever it is thought to be. */
 function keyOf(candidate: Candidate): string {
-  return `${candidate.path} ${formatAddress(candidate.address)}`
+  return 'address' in candidate ? formatAddress(candidate.address) : candidate.path
 }

@@ -1,8 +1,10 @@
 import { createSocket } from 'node:dgram'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { FakeClock } from '../platform/clock-fake.ts'
+import { PROBE_GIVE_UP_MS } from './attempt.ts'
 import { createIdentity } from './identity.ts'
-import { ended, nextMessage, startCamera, startStorage, waitFor } from './link-devices.ts'
+import { ended, hurry, nextMessage, startCamera, startStorage, waitFor } from './link-devices.ts'
 import { UdpForwarder } from './udp-forwarder.ts'
 
 const text = (message: Uint8Array) => Buffer.from(message).toString()
@@ -115,14 +117,41 @@ test('a storage device that restarts is found again, and counts the camera’s d
 test('forgetting a camera ends its channel and silences the device', async () => {
   const identity = createIdentity()
   const storage = await startStorage({ enrolled: [identity] })
-  const camera = startCamera({ identity, storage: storage.identity.publicKey, addresses: [storage.port.local] })
+  const clock = new FakeClock()
+  const camera = startCamera({ clock, identity, storage: storage.identity.publicKey, addresses: [storage.port.local] })
   const near = await camera.nextChannel(0)
+  await storage.nextChannel(0)
   await storage.desk.forget(identity.publicKey)
   assert.ok(['ended', 'reset'].includes(await ended(near)))
-  const status = await camera.until(({ state, problem }) => state === 'lost' && problem?.code === 'STORAGE_UNREACHABLE')
-  assert.is(status.lastAttempt?.candidates[0]?.result, 'silent')
+  // Soon after the loss it tries again, and gets no answer.
+  while (camera.link.status().state === 'lost') await hurry(clock, 25)
+  await hurry(clock, PROBE_GIVE_UP_MS)
+  const { state, problem, lastAttempt } = camera.link.status()
+  assert.equal([state, problem?.code], ['lost', 'STORAGE_UNREACHABLE'])
+  assert.is(lastAttempt?.candidates[0]?.result, 'silent')
   assert.is(storage.channels.length, 1)
   await camera.close()
+  await storage.close()
+})
+
+test('a channel takes the place of another only once the camera has spoken on it', async () => {
+  const identity = createIdentity()
+  const storage = await startStorage({ enrolled: [identity] })
+  const options = { identity, storage: storage.identity.publicKey, addresses: [storage.port.local] }
+  const before = startCamera(options)
+  const old = await storage.nextChannel(0)
+  const after = startCamera({ ...options, boot: 2, silent: true })
+  const fresh = await after.nextChannel(0)
+  await pause(50)
+  assert.is(storage.channels.length, 1)
+  const message = nextMessage(old)
+  before.channels[0]?.send(bytes('still in use'))
+  assert.is(await message, 'still in use')
+  fresh.send(bytes('from now on this one'))
+  assert.is(await ended(old), 'replaced')
+  assert.is(await nextMessage(await storage.nextChannel(1)), 'from now on this one')
+  await before.close()
+  await after.close()
   await storage.close()
 })
 

@@ -1,10 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../platform/clock-fake.ts'
-import { TYPE_NUMBERS } from './datagram.ts'
+import { PROBE_GIVE_UP_MS, PROBE_SCHEDULE_MS } from './attempt.ts'
+import { NO_RELAY, type Open, TYPE_NUMBERS } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { createIdentity } from './identity.ts'
-import { ended, nextMessage, startCamera, startStorage } from './link-devices.ts'
+import { ended, hurry, nextMessage, startCamera, startStorage, waitFor } from './link-devices.ts'
+import { NoiseInitiator } from './noise.ts'
 import { Peer } from './peer.ts'
 import { FreshnessSource } from './replay.ts'
 import { UdpForwarder } from './udp-forwarder.ts'
@@ -48,7 +50,10 @@ test('a known address is enough: a channel within 100 ms, without any server', a
     status.lastAttempt?.candidates.map(({ result }) => result),
     ['waiting', 'opened'],
   )
-  assert.match(status.lastAttempt?.why ?? '', /^127\.0\.0\.1:\d+ \(lan, known from before\) answered first of 2, in /)
+  assert.match(
+    status.lastAttempt?.why ?? '',
+    /^127\.0\.0\.1:\d+ \(lan, known from before\), round trip [0-9.]+ ms, open after \d+ ms$/,
+  )
   assert.is(storage.link.status().channels.length, 1)
   await camera.close()
   assert.is(await ended(far), 'ended')
@@ -58,9 +63,13 @@ test('a known address is enough: a channel within 100 ms, without any server', a
 test('a camera that is not enrolled hears nothing at all, and says so', async () => {
   const storage = await startStorage({ enrolled: [createIdentity()] })
   const forwarder = await UdpForwarder.start(storage.port.local)
-  const camera = startCamera({ storage: storage.identity.publicKey, addresses: [forwarder.address] })
-  const status = await camera.until(({ state }) => state === 'lost')
-  assert.ok(forwarder.seen.up >= 3 && forwarder.seen.up <= 7, `${forwarder.seen.up} probes`)
+  const clock = new FakeClock()
+  const camera = startCamera({ clock, storage: storage.identity.publicKey, addresses: [forwarder.address] })
+  await hurry(clock, PROBE_GIVE_UP_MS)
+  const status = camera.link.status()
+  assert.is(status.state, 'lost')
+  await waitFor(() => forwarder.seen.up >= PROBE_SCHEDULE_MS.length, 'the last probe')
+  assert.is(forwarder.seen.up, PROBE_SCHEDULE_MS.length)
   assert.is(forwarder.seen.down, 0)
   assert.is(status.problem?.code, 'STORAGE_UNREACHABLE')
   assert.match(status.problem?.message ?? '', /^no answer from 127\.0\.0\.1:\d+$/)
@@ -79,12 +88,18 @@ test('forged, foreign and repeated datagrams are answered with silence', async (
   })
   const peer = new Peer(enrolled, storage.identity.publicKey, new FreshnessSource(1))
   const probe = peer.seal({ type: 'probe', tx: '00'.repeat(8), candidate: 0, sentUs: 1 })
-  const badNoise = peer.seal({ type: 'open', attempt: '11'.repeat(8), stream: 5, noise: new Uint8Array(96) })
-  const zeroStream = peer.seal({ type: 'open', attempt: '22'.repeat(8), stream: 0, noise: new Uint8Array(96) })
+  const open = (digits: string, stream: number, path: Open['path'], noise: Uint8Array) =>
+    peer.seal({ type: 'open', attempt: digits.repeat(8), path, stream, relay: NO_RELAY, noise })
+  const noise = () => new NoiseInitiator(enrolled, storage.identity.publicKey).message
+  const badNoise = open('11', 5, 'lan', new Uint8Array(96))
+  const zeroStream = open('22', 0, 'lan', noise())
+  // A relay is joined through the server, and nowhere else.
+  const relays = [open('33', 5, 'relay-udp', noise()), open('44', 5, 'relay-tls', noise())]
   const flipped = probe.with(100, (probe[100] ?? 0) ^ 1)
   const stranger = new Peer(createIdentity(), storage.identity.publicKey, new FreshnessSource(1))
   const foreign = stranger.seal({ type: 'probe', tx: '00'.repeat(8), candidate: 0, sentUs: 1 })
-  for (const datagram of [flipped, foreign, badNoise, zeroStream, probe.subarray(0, 200), Uint8Array.of(PAIR_KIND)]) {
+  const cut = [probe.subarray(0, 200), Uint8Array.of(PAIR_KIND)]
+  for (const datagram of [flipped, foreign, badNoise, zeroStream, ...relays, ...cut]) {
     socket.send(datagram, storage.port.local)
   }
   await pause(50)
@@ -156,12 +171,14 @@ test('an answer that got lost is given again, for the same channel', async () =>
 test('another key at the same address is not taken for the storage device', async () => {
   const identity = createIdentity()
   const impostor = await startStorage({ enrolled: [identity] })
+  const clock = new FakeClock()
   const camera = startCamera({
-    identity,
+    ...{ clock, identity },
     storage: createIdentity().publicKey,
     addresses: [impostor.port.local],
   })
-  await camera.until(({ state }) => state === 'lost')
+  await hurry(clock, PROBE_GIVE_UP_MS)
+  assert.is(camera.link.status().state, 'lost')
   assert.is(impostor.channels.length, 0)
   await camera.close()
   await impostor.close()
@@ -184,9 +201,8 @@ test('the answer to another attempt’s probe is not taken', async () => {
   await pause(150)
   assert.is(device.link.status().state, 'walking')
   isStale = false
-  await device.until(({ state }) => state === 'opening')
-  await pause(20)
-  assert.ok(opens > 0)
+  await device.until(({ lastAttempt }) => lastAttempt?.candidates[0]?.result === 'opening')
+  await waitFor(() => opens > 0, 'an open')
   await device.close()
   await port.close()
 })
@@ -251,7 +267,7 @@ test('a change of interfaces ends the wait', async () => {
       eth0: [{ address, netmask: '255.255.255.0', family: 'IPv4', mac: '', internal: false, cidr: null }],
     }),
   })
-  while ((camera.link.status().retryInMs ?? 0) < 14_000) await clock.advance(500)
+  while ((camera.link.status().retryInMs ?? 0) < 14_000) await clock.advance(250)
   address = '192.168.1.6'
   await clock.advance(3_000)
   assert.ok((camera.link.status().retryInMs ?? 0) < 4000, 'the pauses begin anew')

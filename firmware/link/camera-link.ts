@@ -10,23 +10,20 @@ import { HomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import type { Candidate } from './attempt.ts'
 import { CameraOpening } from './camera-opening.ts'
-import type { Interfaces } from './candidates.ts'
+import { type Interfaces, localCandidates } from './candidates.ts'
 import type { Channel } from './channel.ts'
 import { initialMachine, nextWakeMs, reduce } from './connect.ts'
-import type { Datagram } from './datagram.ts'
+import { type Datagram, type Probe, PUNCH_CANDIDATES_MAX } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { buildEnrol } from './enrolment.ts'
 import type { Identity } from './identity.ts'
 import { watchInterfaces } from './interfaces.ts'
 import type { LinkAction, LinkEvent, Machine } from './link-state.ts'
 import { type LinkStatus, statusOf } from './link-status.ts'
-import { lookUp } from './look-up.ts'
-import { tokenTags } from './pair.ts'
 import type { Pairing } from './pairing.ts'
 import { Peer, PeerTable } from './peer.ts'
 import type { FreshnessSource } from './replay.ts'
-import type { ServerAddresses } from './server-addresses.ts'
-import { SignalPort } from './signal-port.ts'
+import type { CameraHelp } from './server-help.ts'
 import type { UdxPort } from './udx-port.ts'
 
 export interface CameraLinkOptions {
@@ -38,8 +35,8 @@ export interface CameraLinkOptions {
   readonly source: FreshnessSource
   readonly clock: Clock
   readonly random: Random
-  /** The P2P server to ask; without one only known addresses are tried. */
-  readonly server?: ServerAddresses
+  /** The P2P server's help, which the link closes with itself; without it only known addresses are tried. */
+  readonly server?: CameraHelp
   readonly interfaces?: () => Interfaces
   /** The storage device was met there: to be kept for the next start. */
   readonly onAddresses?: (addresses: readonly Address[]) => void
@@ -57,11 +54,11 @@ export class CameraLink {
   #working = false
   #timer: Timer | undefined
   #stops: (() => void)[] = []
-  #signals: SignalPort | undefined
+  #started = false
   #lookUp: { readonly cancel: AbortController; readonly done: Promise<void> } | undefined
   /** Names the probes and enrol datagrams of one attempt. */
   #tx = { attempt: 0, tx: '' }
-  #opening: CameraOpening | undefined
+  readonly #openings = new Map<number, CameraOpening>()
   /** What ends with an opening that was dropped, as long as it takes. */
   readonly #ending = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -80,9 +77,14 @@ export class CameraLink {
   }
 
   start(): void {
-    if (this.#signals !== undefined || this.#closing !== undefined) return
-    const { port, clock, interfaces = networkInterfaces } = this.#options
-    this.#signals = new SignalPort(port)
+    if (this.#started || this.#closing !== undefined) return
+    this.#started = true
+    const { port, clock, server, interfaces = networkInterfaces } = this.#options
+    server?.start()
+    server?.onReturned((box) => {
+      const message = this.#peers.open(box)?.message
+      if (message !== undefined) this.#hear(message, undefined)
+    })
     this.#stops.push(
       port.listen(PAIR_KIND, (datagram, from) => {
         const message = this.#peers.open(datagram)?.message
@@ -118,8 +120,9 @@ export class CameraLink {
     this.#dispatch({ type: 'stopped' })
     for (const stop of this.#stops) stop()
     await this.#lookUp?.done
+    for (const number of [...this.#openings.keys()]) this.#end(number)
     await Promise.all(this.#ending)
-    this.#signals?.close()
+    await this.#options.server?.close()
   }
 
   /** One event after the other, also those that an action causes. */
@@ -164,14 +167,20 @@ export class CameraLink {
       case 'enrolled':
         this.#options.onEnrolled?.(action.name)
         return
+      case 'punch':
+        this.#punch(action.attempt)
+        return
+      case 'enrol-by-server':
+        this.#enrolByServer(action.attempt)
+        return
       case 'open':
         this.#open(action)
         return
       case 'drop':
-        if (this.#opening?.number === action.opening) this.#end(this.#opening)
+        this.#end(action.opening)
         return
       case 'use': {
-        const channel = this.#opening?.number === action.opening ? this.#opening.channel : undefined
+        const channel = this.#openings.get(action.opening)?.channel
         if (channel !== undefined) for (const listener of [...this.#listeners]) listener(channel)
         return
       }
@@ -181,53 +190,62 @@ export class CameraLink {
     }
   }
 
-  #open({ opening: number, path, to }: Extract<LinkAction, { readonly type: 'open' }>): void {
-    if (this.#opening?.number === number) {
-      this.#opening.ask()
-      return
-    }
-    const { identity, port, clock, random } = this.#options
-    this.#opening = new CameraOpening({
-      ...{ number, identity, peer: this.#peer, port, path, to, clock, random },
-      hear: (message) => this.#hear(message, to),
+  #open({ opening: number, way }: Extract<LinkAction, { readonly type: 'open' }>): void {
+    const { identity, port, server, clock, random } = this.#options
+    const opening = new CameraOpening({
+      ...{ number, way, identity, peer: this.#peer, port, server, clock, random },
       ready: () => this.#dispatch({ type: 'opened', opening: number }),
       closed: (reason) => this.#dispatch({ type: 'channel-closed', opening: number, reason }),
     })
+    this.#openings.set(number, opening)
   }
 
-  #end(opening: CameraOpening): void {
+  #end(number: number): void {
+    const opening = this.#openings.get(number)
+    if (opening === undefined) return
+    this.#openings.delete(number)
     const ending = opening.close().finally(() => this.#ending.delete(ending))
     this.#ending.add(ending)
   }
 
+  #punch(attempt: number): void {
+    const { port, server, interfaces = networkInterfaces } = this.#options
+    const candidates = localCandidates(interfaces(), port.local).slice(0, PUNCH_CANDIDATES_MAX)
+    server?.carry(this.#peer.seal({ type: 'punch', tx: this.#txOf(attempt), candidates }), 'pair')
+  }
+
+  #enrolByServer(attempt: number): void {
+    const offer = this.#enrolment(attempt)
+    if (offer !== undefined) this.#options.server?.carry(offer, 'token')
+  }
+
   #sendEnrol(attempt: number, to: Address): void {
-    const { identity, port, pairing, source } = this.#options
+    const offer = this.#enrolment(attempt)
+    if (offer !== undefined) this.#options.port.send(offer, to)
+  }
+
+  #enrolment(attempt: number): Uint8Array | undefined {
+    const { identity, pairing, source } = this.#options
     const { token, storage, wantedName } = pairing
-    if (token === undefined) return
-    const offer = { camera: identity, storage, token, tx: this.#txOf(attempt), name: wantedName, fresh: source.next() }
-    port.send(buildEnrol(offer), to)
+    if (token === undefined) return undefined
+    return buildEnrol({
+      ...{ camera: identity, storage, token, tx: this.#txOf(attempt), name: wantedName, fresh: source.next() },
+    })
   }
 
   #startLookUp(attempt: number, by: 'pair' | 'token'): void {
-    const { server, pairing } = this.#options
-    if (server === undefined || this.#signals === undefined) return
-    const tag = by === 'token' && pairing.token !== undefined ? tokenTags(pairing.token) : this.#peer.keys
+    const { server } = this.#options
+    if (server === undefined) return
     const cancel = new AbortController()
-    const asked = {
-      signals: this.#signals,
-      server,
-      storage: pairing.storage,
-      tag: tag.lookupTag,
-      signal: cancel.signal,
-    }
-    this.#lookUp = { cancel, done: this.#askServer(attempt, asked) }
+    this.#lookUp = { cancel, done: this.#askServer(server, attempt, by, cancel.signal) }
   }
 
-  async #askServer(attempt: number, asked: Omit<Parameters<typeof lookUp>[0], 'clock' | 'random'>): Promise<void> {
-    const { clock, random } = this.#options
+  async #askServer(server: CameraHelp, attempt: number, by: 'pair' | 'token', signal: AbortSignal): Promise<void> {
     try {
-      const { candidates } = await lookUp({ ...asked, clock, random })
+      const { candidates, observed } = await server.lookUp(by, signal)
       const found = candidates.map((address): Candidate => ({ path: 'lan', source: 'looked-up', address }))
+      // A storage device that is connected to the server by TLS is not seen by UDP.
+      if (observed !== undefined) found.push({ path: 'punched', source: 'observed', address: observed })
       this.#dispatch({ type: 'looked-up', attempt, candidates: found })
     } catch (error) {
       if (!(error instanceof HomewardError)) throw error
@@ -235,10 +253,13 @@ export class CameraLink {
     }
   }
 
-  #hear(message: Datagram, from: Address): void {
+  /** `from` is unknown when the server carried it. */
+  #hear(message: Datagram, from: Address | undefined): void {
     const attempt = this.#tx.attempt
-    const opening = this.#opening
     switch (message.type) {
+      case 'probe':
+        if (from !== undefined) this.#heardProbe(message, from)
+        return
       case 'probe-answer': {
         if (message.tx !== this.#tx.tx) return
         const rttMs = Math.max(0, this.#options.clock.monoUs() - message.sentUs) / 1000
@@ -249,20 +270,30 @@ export class CameraLink {
         if (message.tx === this.#tx.tx) this.#dispatch({ type: 'enrolled', attempt, name: message.name, from })
         return
       case 'opened':
-        opening?.answer(message)
+        this.#openingOf(message.attempt)?.answer(message)
         return
-      case 'refuse':
-        if (opening?.attempt === message.attempt) {
-          this.#dispatch({ type: 'refused', opening: opening.number, code: message.code })
-        }
+      case 'refuse': {
+        const opening = this.#openingOf(message.attempt)
+        if (opening !== undefined) this.#dispatch({ type: 'refused', opening: opening.number, code: message.code })
         return
+      }
       case 'bye':
-        if (opening?.attempt === message.attempt) opening.channel?.abort('ended')
+        this.#openingOf(message.attempt)?.channel?.abort('ended')
         return
       default:
-        // Probes and opens are what a camera sends, not what it gets.
+        // The rest is what a camera sends, not what it gets.
         return
     }
+  }
+
+  /** The storage device punches: whether its own NAT lets our answer in, our own probe will tell. */
+  #heardProbe({ tx, candidate, sentUs }: Probe, from: Address): void {
+    this.#options.port.send(this.#peer.seal({ type: 'probe-answer', tx, candidate, sentUs, observed: from }), from)
+    this.#dispatch({ type: 'heard', from })
+  }
+
+  #openingOf(attempt: string): CameraOpening | undefined {
+    return [...this.#openings.values()].find((opening) => opening.attempt === attempt)
   }
 
   #txOf(attempt: number): string {

@@ -1,21 +1,25 @@
 /** The moves of the connect machine: what each of them does to the state, and what it wants done. Pure. */
-import { type Address, sameAddress } from './address.ts'
+import { type Address, addressScope, sameAddress } from './address.ts'
 import {
   type Attempt,
   addCandidates,
   answerProbe,
+  bestAnswered,
   type Candidate,
   endLookUp,
-  fastest,
+  failed,
   isExhausted,
   newAttempt,
-  restart,
-  sendDue,
+  rttOf,
   setTrial,
-  TRIALS_MAX,
+  type Trial,
   type TrialState,
+  takeDue,
+  trialOf,
 } from './attempt.ts'
 import {
+  type Active,
+  currentPath,
   ENROL_RETRY_LONGEST_MS,
   type In,
   type LinkAction,
@@ -26,7 +30,11 @@ import {
   RETRY_FIRST_MS,
   RETRY_LONGEST_MS,
   type Step,
+  UPGRADE_AFTER_MS,
+  type Way,
 } from './link-state.ts'
+import { CACHED_ADDRESSES_MAX } from './pairing.ts'
+import { isBetter, rankOf } from './path-rank.ts'
 
 export function begin(machine: Machine, moment: Moment): Step {
   return machine.config.enrolled ? walk(machine, moment) : enrol(machine, moment.nowMs, 0, moment)
@@ -34,15 +42,36 @@ export function begin(machine: Machine, moment: Moment): Step {
 
 export function stop(machine: Machine): Step {
   const { state } = machine
-  const actions: LinkAction[] = []
-  if ('attempt' in state) actions.push({ type: 'stop-look-up' })
-  if ('opening' in state) actions.push({ type: 'drop', opening: state.opening })
+  const actions: LinkAction[] = 'attempt' in state ? [{ type: 'stop-look-up' }, ...endAll(state)] : []
   return { machine: { ...machine, state: { name: 'idle' }, failures: 0 }, actions }
+}
+
+/** Ends the openings under way, and the channel in use. */
+export function endAll(state: Exclude<LinkState, { readonly name: 'idle' }>): LinkAction[] {
+  const { drops } = leaveOpenings(state.attempt)
+  return state.name === 'connected' ? [...drops, { type: 'drop', opening: state.opening }] : drops
 }
 
 export function walk(machine: Machine, moment: Moment): Step {
   const { attempt, actions, counter } = start(machine, 'pair', moment)
-  return withActions(actions, goOnWalking({ ...machine, counter }, attempt, moment))
+  const walking: In<'walking'> = { name: 'walking', attempt }
+  return withActions(actions, advance({ ...machine, counter }, walking, moment))
+}
+
+/** A new attempt at the paths better than the one in use, which stays in use meanwhile. */
+export function upgrade(machine: Machine, state: In<'connected'>, moment: Moment): Step {
+  const { attempt, actions, counter } = start(machine, 'pair', moment)
+  const upgrades = state.upgrades + 1
+  const next: In<'connected'> = { ...state, attempt, upgrades, upgradeMs: upgradeMs(state.used, upgrades, moment) }
+  return withActions(
+    [...leaveOpenings(state.attempt).drops, ...actions],
+    advance({ ...machine, counter }, next, moment),
+  )
+}
+
+function upgradeMs({ path }: Trial, upgrades: number, { nowMs }: Moment): number | undefined {
+  const afterMs = UPGRADE_AFTER_MS[Math.min(upgrades, UPGRADE_AFTER_MS.length - 1)] ?? 0
+  return rankOf(path) === 0 ? undefined : nowMs + afterMs
 }
 
 /** Alternates between the token's tag and the pair's: the server forgets the first when the token's time is over. */
@@ -53,81 +82,147 @@ export function enrol(machine: Machine, sinceMs: number, round: number, moment: 
 }
 
 function start(machine: Machine, by: 'pair' | 'token', { nowMs }: Moment) {
-  const { server, known } = machine.config
+  const { server, known, enrolled } = machine.config
   const number = machine.counter + 1
-  const candidates = known.map((address): Candidate => ({ path: 'lan', source: 'known', address }))
+  const candidates: Candidate[] = known.map((address) => ({ path: 'lan', source: 'known', address }))
+  if (server && enrolled) {
+    candidates.unshift({ path: 'relay-udp', source: 'server' }, { path: 'relay-tls', source: 'server' })
+  }
   const actions: LinkAction[] = [{ type: 'stop-look-up' }]
   if (server) actions.push({ type: 'look-up', attempt: number, by })
   return { attempt: newAttempt(number, candidates, server, nowMs), actions, counter: number }
 }
 
-export function goOnWalking(machine: Machine, before: Attempt, moment: Moment): Step {
-  const { attempt, due } = sendDue(before, moment.nowMs)
-  if (isExhausted(attempt)) return lose(machine, attempt, 'no path', moment)
-  return {
-    machine: { ...machine, state: { name: 'walking', attempt } },
-    actions: due.flatMap((candidate) => probeOf(attempt, candidate)),
+/** Does what is due, opens what may be opened, and gives up when nothing is left. */
+export function advance(machine: Machine, before: Active, moment: Moment): Step {
+  const { nowMs } = moment
+  const current = currentPath(before)
+  const due = takeDue(before.attempt, current, nowMs)
+  const actions: LinkAction[] = due.late.map((opening) => ({ type: 'drop', opening }))
+  actions.push(...due.probes.flatMap((candidate) => probeOf(due.attempt, candidate)))
+  if (due.punch) actions.push({ type: 'punch', attempt: due.attempt.number })
+  let attempt = due.attempt
+  let { counter } = machine
+  const open = (index: number) => {
+    const trial = attempt.trials[index]
+    if (trial === undefined) return
+    counter += 1
+    attempt = setTrial(attempt, index, { name: 'opening', opening: counter, sinceMs: nowMs, ...rttOf(trial.state) })
+    actions.push({ type: 'open', opening: counter, way: wayOf(trial) })
   }
+  const answered = bestAnswered(attempt)
+  if (answered !== undefined && mayOpen(attempt, answered, current)) open(answered)
+  for (const relay of due.relays) open(relay)
+  if (before.name === 'walking' && isExhausted(attempt)) {
+    return withActions(actions, lose({ ...machine, counter }, attempt, 'no path', moment))
+  }
+  return { machine: { ...machine, counter, state: { ...before, attempt } }, actions }
+}
+
+/** One direct opening at a time, save that a LAN does not wait for a hole. */
+function mayOpen(attempt: Attempt, index: number, current: Trial['path'] | undefined): boolean {
+  const path = attempt.trials[index]?.path
+  if (path === undefined || !isBetter(path, current)) return false
+  return !attempt.trials.some(({ state, path: other }) => state.name === 'opening' && !isBetter(path, other))
+}
+
+function wayOf(trial: Trial): Way {
+  return 'address' in trial ? { path: trial.path, to: trial.address } : { path: trial.path }
 }
 
 export function goOnEnrolling(machine: Machine, state: In<'enrolling'>, before: Attempt, moment: Moment): Step {
-  const { attempt, due } = sendDue(before, moment.nowMs)
+  const { attempt, probes, punch } = takeDue(before, undefined, moment.nowMs)
   const rest = isExhausted(attempt) && state.restUntilMs === undefined
   const pauseMs = backOffMs(state.round + 1, ENROL_RETRY_LONGEST_MS, moment.chance)
   const restUntilMs = rest ? moment.nowMs + pauseMs : state.restUntilMs
-  return {
-    machine: { ...machine, state: { ...state, attempt, restUntilMs } },
-    actions: due.flatMap((candidate): LinkAction[] => {
-      const trial = attempt.trials[candidate]
-      const enrols: LinkAction[] =
-        trial === undefined ? [] : [{ type: 'enrol', attempt: attempt.number, to: trial.address }]
-      return [...enrols, ...probeOf(attempt, candidate)]
-    }),
-  }
+  const byServer: LinkAction[] = punch ? [{ type: 'enrol-by-server', attempt: attempt.number }] : []
+  const direct = probes.flatMap((candidate): LinkAction[] => {
+    const trial = attempt.trials[candidate]
+    const enrols: LinkAction[] =
+      trial !== undefined && 'address' in trial ? [{ type: 'enrol', attempt: attempt.number, to: trial.address }] : []
+    return [...enrols, ...probeOf(attempt, candidate)]
+  })
+  return { machine: { ...machine, state: { ...state, attempt, restUntilMs } }, actions: [...byServer, ...direct] }
 }
 
 function probeOf(attempt: Attempt, candidate: number): LinkAction[] {
   const trial = attempt.trials[candidate]
-  return trial === undefined ? [] : [{ type: 'probe', attempt: attempt.number, candidate, to: trial.address }]
+  if (trial === undefined || !('address' in trial)) return []
+  return [{ type: 'probe', attempt: attempt.number, candidate, to: trial.address }]
 }
 
-export function open(machine: Machine, attempt: Attempt, chosen: number, moment: Moment): Step {
-  const trial = attempt.trials[chosen]
-  if (trial?.state.name !== 'answered') return ignore(machine)
-  const opening = machine.counter + 1
-  return {
-    machine: {
-      ...machine,
-      counter: opening,
-      state: {
-        name: 'opening',
-        attempt: setTrial(attempt, chosen, { name: 'opening', rttMs: trial.state.rttMs }),
-        chosen,
-        opening,
-        sinceMs: moment.nowMs,
-        sends: 1,
-      },
-    },
-    actions: [{ type: 'open', opening, path: trial.path, to: trial.address }],
+/** A channel carries bytes: it is used when it is the best so far, and what cannot be better is left. */
+export function takeOpened(machine: Machine, state: Active, opening: number, moment: Moment): Step {
+  const index = trialOf(state.attempt, opening)
+  const trial = state.attempt.trials[index]
+  if (trial?.state.name !== 'opening') return ignore(machine)
+  const current = currentPath(state)
+  if (!isBetter(trial.path, current)) {
+    const attempt = setTrial(state.attempt, index, { name: 'left', ...rttOf(trial.state) })
+    return { machine: { ...machine, state: { ...state, attempt } }, actions: [{ type: 'drop', opening }] }
   }
+  const tookMs = moment.nowMs - state.attempt.startedMs
+  const opened: TrialState = { name: 'opened', opening, tookMs, ...rttOf(trial.state) }
+  const { attempt, drops } = leave(setTrial(state.attempt, index, opened), ({ path, state: { name } }) => {
+    return !isBetter(path, trial.path) && (name === 'opening' || name === 'held')
+  })
+  const used: Trial = { ...trial, state: opened }
+  const next: In<'connected'> = {
+    ...{ name: 'connected', attempt, used, opening, sinceMs: moment.nowMs, upgrades: 0 },
+    upgradeMs: upgradeMs(used, 0, moment),
+  }
+  const isLan = trial.path === 'lan'
+  const actions: LinkAction[] = [...drops, { type: 'use', opening }]
+  if (state.name === 'connected') actions.push({ type: 'drop', opening: state.opening })
+  if (isLan) actions.push({ type: 'stop-look-up' }, { type: 'remember', address: trial.address })
+  const met = isLan ? metAt(machine, trial.address) : machine
+  return withActions(actions, advance(met, next, moment))
 }
 
-/** This one came to nothing: the next that answered, or on with the walk. */
-export function tryNext(machine: Machine, state: In<'opening'>, outcome: TrialState, moment: Moment): Step {
-  const attempt = setTrial(state.attempt, state.chosen, outcome)
-  const next = fastest(attempt)
-  const step =
-    next === undefined
-      ? goOnWalking(machine, restart(attempt, moment.nowMs), moment)
-      : open(machine, attempt, next, moment)
-  return withActions([{ type: 'drop', opening: state.opening }], step)
+interface Left {
+  readonly attempt: Attempt
+  readonly drops: LinkAction[]
+}
+
+function leaveOpenings(attempt: Attempt): Left {
+  return leave(attempt, ({ state }) => state.name === 'opening')
+}
+
+function leave(attempt: Attempt, isVain: (trial: Trial) => boolean): Left {
+  const drops: LinkAction[] = []
+  const trials = attempt.trials.map((trial): Trial => {
+    if (!isVain(trial)) return trial
+    if (trial.state.name === 'opening') drops.push({ type: 'drop', opening: trial.state.opening })
+    return { ...trial, state: { name: 'left', ...rttOf(trial.state) } }
+  })
+  return { attempt: { ...attempt, trials }, drops }
+}
+
+/** An opening came to nothing: the others go on. */
+export function failOpening(
+  machine: Machine,
+  state: Active,
+  event: Extract<LinkEvent, { readonly type: 'refused' | 'channel-closed' }>,
+  moment: Moment,
+): Step {
+  const index = trialOf(state.attempt, event.opening)
+  const trial = state.attempt.trials[index]
+  if (trial?.state.name !== 'opening') return ignore(machine)
+  const outcome: TrialState =
+    event.type === 'refused'
+      ? { name: 'refused', code: event.code, ...rttOf(trial.state) }
+      : failed(trial.state, event.reason)
+  const attempt = setTrial(state.attempt, index, outcome)
+  return withActions([{ type: 'drop', opening: event.opening }], advance(machine, { ...state, attempt }, moment))
 }
 
 export function lose(machine: Machine, attempt: Attempt, why: In<'lost'>['why'], moment: Moment): Step {
   const failures = machine.failures + 1
   const retryMs = moment.nowMs + backOffMs(failures, RETRY_LONGEST_MS, moment.chance)
-  const state = { name: 'lost', attempt, why, sinceMs: moment.nowMs, retryMs } as const
-  return { machine: { ...machine, failures, state }, actions: [{ type: 'stop-look-up' }] }
+  // A late answer goes on with this attempt: nothing in it may wait for an opening that is no more.
+  const left = leaveOpenings(attempt)
+  const state = { name: 'lost', attempt: left.attempt, why, sinceMs: moment.nowMs, retryMs } as const
+  return { machine: { ...machine, failures, state }, actions: [{ type: 'stop-look-up' }, ...left.drops] }
 }
 
 /** Doubling, and anywhere in its upper half, so that the cameras of a house do not all come back at once. */
@@ -150,6 +245,17 @@ export function learn(
   return addCandidates(ended, event.candidates, nowMs)
 }
 
+/**
+ * The storage device punched through to us, from an address that nobody had named or that was silent before; undefined
+ * when that is nothing new. A private address is in this network, where it may punch before the server has named it.
+ */
+export function hear(attempt: Attempt, from: Address, { nowMs }: Moment): Attempt | undefined {
+  const known = attempt.trials.find((trial) => 'address' in trial && sameAddress(trial.address, from))
+  if (known !== undefined && known.state.name !== 'silent') return undefined
+  const path = addressScope(from.host) === 'public' ? 'punched' : 'lan'
+  return addCandidates(attempt, [{ path, source: 'heard', address: from }], nowMs)
+}
+
 export function takeAnswer(
   attempt: Attempt,
   event: Extract<LinkEvent, { readonly type: 'probe-answered' }>,
@@ -160,7 +266,7 @@ export function takeAnswer(
 export function metAt(machine: Machine, address: Address): Machine {
   const { config } = machine
   const known = [address, ...config.known.filter((other) => !sameAddress(other, address))]
-  return { ...machine, config: { ...config, known: known.slice(0, TRIALS_MAX) } }
+  return { ...machine, config: { ...config, known: known.slice(0, CACHED_ADDRESSES_MAX) } }
 }
 
 export function enrolledNow(machine: Machine): Machine {

@@ -1,112 +1,48 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Address } from './address.ts'
-import { PROBE_GIVE_UP_MS, PROBE_SCHEDULE_MS, TRIALS_MAX } from './attempt.ts'
-import { initialMachine, nextWakeMs, reduce } from './connect.ts'
 import {
-  type ConnectConfig,
+  OPEN_DIRECT_LIMIT_MS,
+  PROBE_GIVE_UP_MS,
+  PROBE_SCHEDULE_MS,
+  RELAY_TLS_AFTER_MS,
+  RELAY_UDP_AFTER_MS,
+  TRIALS_MAX,
+} from './attempt.ts'
+import { nextWakeMs } from './connect.ts'
+import { A, B, C, P, Q, Run } from './connect-fixture.ts'
+import {
   ENROL_RETRY_LONGEST_MS,
-  type LinkAction,
+  FLAPPING_FAILURES_MAX,
   type LinkEvent,
-  type LinkState,
-  type Machine,
-  OPEN_GIVE_UP_MS,
-  OPEN_SCHEDULE_MS,
   RETRY_FIRST_MS,
   RETRY_LONGEST_MS,
   STABLE_MS,
+  UPGRADE_AFTER_MS,
 } from './link-state.ts'
+import { CACHED_ADDRESSES_MAX } from './pairing.ts'
 
-const A: Address = { host: '192.168.1.2', port: 7441 }
-const B: Address = { host: '10.0.0.2', port: 7441 }
-const C: Address = { host: '172.16.0.2', port: 7441 }
-const CONFIG: ConnectConfig = { known: [A, B], enrolled: true, server: true }
-
-/** Drives a machine as the driver does, and fails on any change of what it was given. */
-class Run {
-  machine: Machine
-  nowMs = 1000
-  actions: readonly LinkAction[] = []
-  readonly log: LinkAction[] = []
-
-  constructor(config: Partial<ConnectConfig> = {}) {
-    this.machine = initialMachine({ ...CONFIG, ...config })
-  }
-
-  get state(): LinkState {
-    return this.machine.state
-  }
-
-  /** Number of the attempt or opening under way. */
-  get attempt(): number {
-    return 'attempt' in this.state ? this.state.attempt.number : -1
-  }
-
-  get opening(): number {
-    return 'opening' in this.state ? this.state.opening : -1
-  }
-
-  /** Sends of the last event, in short: what and to which host. */
-  get sends(): string[] {
-    return this.actions.flatMap((action) => ('to' in action ? [`${action.type} ${action.to.host}`] : []))
-  }
-
-  send(event: LinkEvent, chance = 0.5): this {
-    const step = reduce(freeze(this.machine), freeze(event), { nowMs: this.nowMs, chance })
-    this.machine = step.machine
-    this.actions = step.actions
-    this.log.push(...step.actions)
-    return this
-  }
-
-  /** Fires every timer that becomes due within `ms`, at its time. */
-  pass(ms: number): this {
-    const untilMs = this.nowMs + ms
-    for (let wake = nextWakeMs(this.machine); wake !== undefined && wake <= untilMs; wake = nextWakeMs(this.machine)) {
-      this.nowMs = Math.max(this.nowMs, wake)
-      const before = this.machine
-      this.send({ type: 'timer' })
-      assert.ok(before !== this.machine, `a timer at ${this.nowMs} that changes nothing would come again at once`)
-    }
-    this.nowMs = untilMs
-    return this
-  }
-
-  answer(candidate: number, rttMs = 2): this {
-    return this.send({ type: 'probe-answered', attempt: this.attempt, candidate, rttMs })
-  }
-
-  opened(): this {
-    return this.send({ type: 'opened', opening: this.opening })
-  }
-
-  lookUpFails(): this {
-    return this.send({ type: 'look-up-failed', attempt: this.attempt, code: 'SERVER_UNREACHABLE', hint: 'look' })
-  }
-}
-
-function freeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const part of Object.values(value)) freeze(part)
-  }
-  return value
-}
-
-/** A fresh machine in each state, everything about it known. */
+/** A fresh machine in each state, everything about it known, at a moment when no timer is due. */
 const STATES: Record<string, () => Run> = {
   idle: () => new Run(),
-  enrolling: () => new Run({ enrolled: false }).send({ type: 'started' }),
-  'enrolling, resting': () => new Run({ enrolled: false, server: false }).send({ type: 'started' }).pass(2000),
-  walking: () => new Run().send({ type: 'started' }),
-  opening: () => new Run().send({ type: 'started' }).answer(0),
-  connected: () => new Run().send({ type: 'started' }).answer(0).opened(),
-  lost: () => new Run().send({ type: 'started' }).lookUpFails().pass(2000),
+  enrolling: () => new Run({ enrolled: false }).start().pass(1),
+  'enrolling, resting': () => new Run({ enrolled: false, server: false }).start().pass(PROBE_GIVE_UP_MS + 1),
+  walking: () => new Run().start().pass(1),
+  'walking, a relay opening': () => new Run().start().pass(RELAY_UDP_AFTER_MS + 1),
+  'walking, an address opening': () => new Run().start().answer(A).pass(1),
+  'connected on lan': () => new Run().start().answer(A).opened(A).pass(1),
+  'connected on relay, an upgrade under way': () =>
+    onRelay()
+      .pass(UPGRADE_AFTER_MS[0] + 1)
+      .answer(A),
+  lost: () => new Run({ server: false }).start().pass(PROBE_GIVE_UP_MS + 1),
+}
+
+function onRelay(): Run {
+  return new Run().start().pass(RELAY_UDP_AFTER_MS).opened('relay-udp')
 }
 
 /** One event of every type, about what is under way just now. */
-const EVENTS: Record<LinkEvent['type'], (run: Run) => LinkEvent> = {
+const EVENTS: Record<LinkEvent['type'] | 'heard again' | 'channel-closed in use', (run: Run) => LinkEvent> = {
   started: () => ({ type: 'started' }),
   stopped: () => ({ type: 'stopped' }),
   wake: () => ({ type: 'wake' }),
@@ -117,42 +53,51 @@ const EVENTS: Record<LinkEvent['type'], (run: Run) => LinkEvent> = {
     candidates: [{ path: 'lan', source: 'looked-up', address: C }],
   }),
   'look-up-failed': ({ attempt }) => ({ type: 'look-up-failed', attempt, code: 'SERVER_UNREACHABLE', hint: undefined }),
-  'probe-answered': ({ attempt }) => ({ type: 'probe-answered', attempt, candidate: 1, rttMs: 5 }),
+  'probe-answered': (run) => ({ type: 'probe-answered', attempt: run.attempt, candidate: run.index(B), rttMs: 5 }),
+  heard: () => ({ type: 'heard', from: P }),
+  'heard again': () => ({ type: 'heard', from: B }),
   enrolled: ({ attempt }) => ({ type: 'enrolled', attempt, name: 'Door', from: B }),
   opened: ({ opening }) => ({ type: 'opened', opening }),
   refused: ({ opening }) => ({ type: 'refused', opening, code: 'FRAME_VERSION' }),
   'channel-closed': ({ opening }) => ({ type: 'channel-closed', opening, reason: 'silent' }),
+  'channel-closed in use': ({ inUse }) => ({ type: 'channel-closed', opening: inUse, reason: 'silent' }),
 }
 
 const IGNORED = 'ignored'
 
-/** state → event → the state after it and what is done, at a moment when no timer is due. */
-const TABLE: Record<string, Record<LinkEvent['type'], string>> = {
+/** state → event → the state after it and what is done. */
+const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
   idle: {
-    started: 'walking: stop-look-up look-up probe probe',
+    started: 'walking: stop-look-up look-up probe probe punch',
     stopped: 'idle:',
     wake: IGNORED,
     timer: IGNORED,
     'looked-up': IGNORED,
     'look-up-failed': IGNORED,
     'probe-answered': IGNORED,
+    heard: IGNORED,
+    'heard again': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
     'channel-closed': IGNORED,
+    'channel-closed in use': IGNORED,
   },
   enrolling: {
     started: IGNORED,
     stopped: 'idle: stop-look-up',
-    wake: 'enrolling: stop-look-up look-up enrol probe enrol probe',
+    wake: 'enrolling: stop-look-up look-up enrol-by-server enrol probe enrol probe',
     timer: 'enrolling:',
     'looked-up': 'enrolling: enrol probe',
     'look-up-failed': 'enrolling:',
-    'probe-answered': 'opening: enrolled open',
-    enrolled: 'walking: enrolled stop-look-up look-up probe probe',
+    'probe-answered': 'walking: enrolled stop-look-up look-up probe probe punch',
+    heard: IGNORED,
+    'heard again': IGNORED,
+    enrolled: 'walking: enrolled stop-look-up look-up probe probe punch',
     opened: IGNORED,
     refused: IGNORED,
     'channel-closed': IGNORED,
+    'channel-closed in use': IGNORED,
   },
   'enrolling, resting': {
     started: IGNORED,
@@ -161,79 +106,126 @@ const TABLE: Record<string, Record<LinkEvent['type'], string>> = {
     timer: IGNORED,
     'looked-up': IGNORED,
     'look-up-failed': IGNORED,
-    'probe-answered': 'opening: enrolled open',
+    'probe-answered': 'walking: enrolled stop-look-up probe probe',
+    heard: IGNORED,
+    'heard again': IGNORED,
     enrolled: 'walking: enrolled stop-look-up probe probe',
     opened: IGNORED,
     refused: IGNORED,
     'channel-closed': IGNORED,
+    'channel-closed in use': IGNORED,
   },
   walking: {
     started: IGNORED,
     stopped: 'idle: stop-look-up',
-    wake: 'walking: stop-look-up look-up probe probe',
+    wake: 'walking: stop-look-up look-up probe probe punch',
     timer: 'walking:',
     'looked-up': 'walking: probe',
     'look-up-failed': 'walking:',
-    'probe-answered': 'opening: open',
+    'probe-answered': 'walking: open',
+    heard: 'walking: probe',
+    'heard again': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
     'channel-closed': IGNORED,
+    'channel-closed in use': IGNORED,
   },
-  opening: {
+  'walking, a relay opening': {
     started: IGNORED,
     stopped: 'idle: stop-look-up drop',
-    wake: IGNORED,
-    timer: IGNORED,
-    'looked-up': 'opening:',
-    'look-up-failed': 'opening:',
-    'probe-answered': 'opening:',
+    wake: 'walking: drop stop-look-up look-up probe probe punch',
+    timer: 'walking:',
+    'looked-up': 'walking: probe',
+    'look-up-failed': 'walking:',
+    'probe-answered': 'walking: open',
+    heard: 'walking: probe',
+    'heard again': IGNORED,
     enrolled: IGNORED,
-    opened: 'connected: stop-look-up remember use',
-    refused: 'walking: drop probe',
-    'channel-closed': 'walking: drop probe',
+    opened: 'connected: use',
+    refused: 'walking: drop',
+    'channel-closed': 'walking: drop',
+    'channel-closed in use': IGNORED,
   },
-  connected: {
+  'walking, an address opening': {
+    started: IGNORED,
+    stopped: 'idle: stop-look-up drop',
+    wake: 'walking: drop stop-look-up look-up probe probe punch',
+    timer: 'walking:',
+    'looked-up': 'walking: probe',
+    'look-up-failed': 'walking:',
+    'probe-answered': 'walking:',
+    heard: 'walking: probe',
+    'heard again': IGNORED,
+    enrolled: IGNORED,
+    opened: 'connected: use stop-look-up remember',
+    refused: 'walking: drop',
+    'channel-closed': 'walking: drop',
+    'channel-closed in use': IGNORED,
+  },
+  'connected on lan': {
     started: IGNORED,
     stopped: 'idle: stop-look-up drop',
     wake: IGNORED,
-    timer: IGNORED,
-    'looked-up': IGNORED,
-    'look-up-failed': IGNORED,
-    'probe-answered': IGNORED,
+    timer: 'connected:',
+    'looked-up': 'connected:',
+    'look-up-failed': 'connected:',
+    'probe-answered': 'connected:',
+    heard: 'connected:',
+    'heard again': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
-    'channel-closed': 'lost: stop-look-up',
+    'channel-closed': 'lost: drop stop-look-up',
+    'channel-closed in use': 'lost: drop stop-look-up',
+  },
+  'connected on relay, an upgrade under way': {
+    started: IGNORED,
+    stopped: 'idle: stop-look-up drop drop',
+    wake: 'connected: drop stop-look-up look-up probe probe punch',
+    timer: 'connected:',
+    'looked-up': 'connected: probe',
+    'look-up-failed': 'connected:',
+    'probe-answered': 'connected:',
+    heard: 'connected: probe',
+    'heard again': IGNORED,
+    enrolled: IGNORED,
+    opened: 'connected: use drop stop-look-up remember',
+    refused: 'connected: drop',
+    'channel-closed': 'connected: drop',
+    'channel-closed in use': 'lost: drop stop-look-up drop',
   },
   lost: {
     started: IGNORED,
     stopped: 'idle: stop-look-up',
-    wake: 'walking: stop-look-up look-up probe probe',
+    wake: 'walking: stop-look-up probe probe',
     timer: IGNORED,
     'looked-up': IGNORED,
     'look-up-failed': IGNORED,
-    'probe-answered': 'opening: open',
+    'probe-answered': 'walking: open',
+    heard: 'walking: probe',
+    'heard again': 'walking: probe',
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
     'channel-closed': IGNORED,
+    'channel-closed in use': IGNORED,
   },
 }
 
 for (const [name, make] of Object.entries(STATES)) {
   test(`${name}: every event`, () => {
     assert.ok(name.startsWith(make().state.name))
+    const outcomes: Record<string, string> = {}
     for (const [type, event] of Object.entries(EVENTS)) {
       const run = make()
       const before = run.machine
       run.send(event(run))
-      const outcome =
-        run.machine === before && run.actions.length === 0
-          ? IGNORED
-          : `${run.state.name}: ${run.actions.map((action) => action.type).join(' ')}`.trimEnd()
-      assert.is(outcome, TABLE[name]?.[type as LinkEvent['type']], `${name}, ${type}`)
+      const isIgnored = run.machine === before && run.actions.length === 0
+      const after = `${run.state.name}: ${run.actions.map((action) => action.type).join(' ')}`
+      outcomes[type] = isIgnored ? IGNORED : after.trimEnd()
     }
+    assert.equal(outcomes, TABLE[name])
   })
 
   test(`${name}: what belongs to an earlier attempt or opening is ignored`, () => {
@@ -242,109 +234,284 @@ for (const [name, make] of Object.entries(STATES)) {
       const made = event(run)
       if (!('attempt' in made) && !('opening' in made)) continue
       const before = run.machine
-      run.send({ ...made, ...('attempt' in made ? { attempt: made.attempt - 1 } : { opening: made.opening - 1 }) })
+      run.send({ ...made, ...('attempt' in made ? { attempt: made.attempt - 1 } : { opening: -5 }) })
       assert.is(run.machine, before, made.type)
       assert.equal(run.actions, [], made.type)
     }
   })
 }
 
-test('known addresses are probed at once and on schedule, each for 2 s', () => {
-  const run = new Run({ known: [A] }).send({ type: 'started' })
+test('known addresses are probed at once and on schedule, each as long as a relay may take', () => {
+  const run = new Run({ known: [A] }).start()
   const startMs = run.nowMs
   const sentMs = [run.nowMs]
   assert.equal(run.sends, ['probe 192.168.1.2'])
   for (let wake = nextWakeMs(run.machine); wake !== undefined; wake = nextWakeMs(run.machine)) {
     if (wake >= startMs + PROBE_GIVE_UP_MS) break
-    run.nowMs = wake
-    run.send({ type: 'timer' })
-    if (run.sends.length > 0) sentMs.push(run.nowMs)
+    if (run.timer(wake).sends.some((send) => send.startsWith('probe'))) sentMs.push(run.nowMs)
   }
   assert.equal(
     sentMs.map((ms) => ms - startMs),
     [...PROBE_SCHEDULE_MS],
   )
-  run.nowMs = startMs + PROBE_GIVE_UP_MS
-  run.send({ type: 'timer' })
+  run
+    .closed('relay-udp')
+    .closed('relay-tls')
+    .timer(startMs + PROBE_GIVE_UP_MS)
   assert.is(run.state.name, 'walking', 'the server may still name another address')
   run.lookUpFails()
   assert.is(run.state.name, 'lost')
 })
 
+test('each path has its head start over those behind it', () => {
+  const run = new Run({ known: [A] }).start()
+  assert.equal(run.sends, ['probe 192.168.1.2'])
+  assert.ok(run.actions.some(({ type }) => type === 'punch'))
+  run.lookedUp([], P)
+  assert.equal(run.sends, ['probe 198.51.100.7'])
+  assert.is(run.pass(RELAY_UDP_AFTER_MS - 1).log.filter(({ type }) => type === 'open').length, 0)
+  assert.ok(run.pass(1).sends.includes('open relay-udp'))
+  assert.is(run.pass(RELAY_TLS_AFTER_MS - RELAY_UDP_AFTER_MS - 1).log.filter(({ type }) => type === 'open').length, 1)
+  assert.ok(run.pass(1).sends.includes('open relay-tls'))
+  // An address that answers is opened without waiting for the relays.
+  assert.equal(run.answer(P).sends, ['open punched 198.51.100.7'])
+  assert.equal(run.answer(A).sends, ['open lan 192.168.1.2'], 'nor does a LAN wait for a hole')
+})
+
+test('every better path that opens takes over from the one in use', () => {
+  const run = new Run({ known: [A] }).start().lookedUp([], P).pass(RELAY_TLS_AFTER_MS)
+  const openings = new Map([['relay-tls' as const, run.openingAt('relay-tls')]])
+  run.opened('relay-tls')
+  assert.equal(run.actions, [{ type: 'use', opening: openings.get('relay-tls') }])
+  const relay = run.openingAt('relay-udp')
+  run.opened('relay-udp')
+  assert.equal(run.actions, [
+    { type: 'use', opening: relay },
+    { type: 'drop', opening: openings.get('relay-tls') },
+  ])
+  run.answer(P)
+  const hole = run.openingAt(P)
+  run.opened(P)
+  assert.equal(run.actions, [
+    { type: 'use', opening: hole },
+    { type: 'drop', opening: relay },
+  ])
+  run.answer(A)
+  const lan = run.openingAt(A)
+  run.opened(A)
+  assert.equal(run.actions, [
+    { type: 'use', opening: lan },
+    { type: 'drop', opening: hole },
+    { type: 'stop-look-up' },
+    { type: 'remember', address: A },
+  ])
+  assert.is(run.path, 'lan')
+  assert.equal(run.pass(600_000).sends, [], 'nothing is better')
+  assert.is(nextWakeMs(run.machine), undefined)
+})
+
+test('what opens first leaves the openings that lead to nothing better', () => {
+  const run = new Run().start().lookedUp([], P).pass(RELAY_TLS_AFTER_MS).answer(P)
+  const [udp, tls] = [run.openingAt('relay-udp'), run.openingAt('relay-tls')]
+  run.opened(P)
+  assert.equal(
+    run.actions.filter(({ type }) => type === 'drop'),
+    [
+      { type: 'drop', opening: udp },
+      { type: 'drop', opening: tls },
+    ],
+  )
+  assert.is(run.trial('relay-udp').state.name, 'left')
+  const before = run.machine
+  run.send({ type: 'opened', opening: udp })
+  assert.is(run.machine, before, 'and when such a one opens after all, nobody takes it')
+})
+
+test('a relay that is still held when a better path opens is never opened', () => {
+  const run = new Run().start().lookedUp([], P).answer(P).opened(P).pass(RELAY_TLS_AFTER_MS)
+  assert.is(run.log.filter(({ type }) => type === 'open').length, 1)
+  assert.equal([run.trial('relay-udp').state.name, run.trial('relay-tls').state.name], ['left', 'left'])
+})
+
+test('while on a relay better paths are tried again, soon at first, then more and more rarely', () => {
+  const run = onRelay()
+  const startMs = run.nowMs
+  const begun: number[] = []
+  while (begun.length < 7) {
+    run.timer(nextWakeMs(run.machine) ?? Number.NaN)
+    if (run.actions.some(({ type }) => type === 'look-up')) begun.push(run.nowMs - startMs)
+    assert.is(run.path, 'relay-udp')
+  }
+  const [first, second, third, rest] = UPGRADE_AFTER_MS
+  assert.equal(
+    begun.map((ms, index) => ms - (begun[index - 1] ?? 0)),
+    [first, second, third, rest, rest, rest, rest],
+  )
+  assert.is(run.log.filter(({ type }) => type === 'open').length, 1, 'the relay in use is not opened again')
+})
+
+test('a channel through a hole is upgraded to a LAN, and asks nobody to punch for it', () => {
+  const run = new Run({ known: [] }).start().lookedUp([], P).answer(P).opened(P)
+  run.log.length = 0
+  run.pass(UPGRADE_AFTER_MS[0]).lookedUp([C], P)
+  assert.equal(run.sends, ['probe 172.16.0.2'])
+  run.answer(C)
+  assert.equal(run.sends, ['open lan 172.16.0.2'])
+  run.opened(C)
+  assert.is(run.path, 'lan')
+  assert.is(run.log.filter(({ type }) => type === 'punch').length, 0)
+})
+
+test('a wake on anything but a LAN tries better paths at once, and soon again', () => {
+  const run = onRelay().pass(UPGRADE_AFTER_MS[0] + UPGRADE_AFTER_MS[1] + 100)
+  run.send({ type: 'wake' })
+  assert.ok(run.actions.some(({ type }) => type === 'look-up'))
+  assert.is(run.state.name === 'connected' && run.state.upgradeMs, run.nowMs + UPGRADE_AFTER_MS[0])
+  assert.equal(run.answer(A).sends, ['open lan 192.168.1.2'])
+})
+
+test('an upgrade that comes to nothing leaves the path in use alone', () => {
+  const run = onRelay().pass(UPGRADE_AFTER_MS[0]).answer(A)
+  assert.is(run.closed(A).path, 'relay-udp')
+  run.answer(B).send({ type: 'refused', opening: run.openingAt(B), code: 'FRAME_VERSION' })
+  run.lookUpFails().pass(PROBE_GIVE_UP_MS)
+  assert.is(run.path, 'relay-udp')
+  assert.is(run.log.filter((action) => action.type === 'drop' && action.opening === run.inUse).length, 0)
+})
+
+test('the end of the channel in use ends the upgrade with it', () => {
+  for (const stableMs of [0, STABLE_MS]) {
+    const run = onRelay().pass(stableMs)
+    if (stableMs === 0) run.send({ type: 'wake' })
+    run.answer(A)
+    const [upgrade, used] = [run.openingAt(A), run.inUse]
+    run.send({ type: 'channel-closed', opening: used, reason: 'silent' })
+    const drops = run.actions.flatMap((action) => (action.type === 'drop' ? [action.opening] : []))
+    assert.equal(drops.sort(), [upgrade, used].sort(), 'each once')
+    assert.is(run.state.name, stableMs === 0 ? 'lost' : 'walking')
+    // Nothing waits for the opening that was dropped: a late answer is opened at once.
+    if (run.state.name === 'lost') assert.equal(run.answer(B).sends.at(-1), 'open lan 10.0.0.2')
+  }
+})
+
+test('the storage device’s own punch tells where it is', () => {
+  const run = new Run({ known: [] }).start().lookedUp([], P)
+  assert.equal(run.heard(Q).sends, ['probe 198.51.100.7'])
+  assert.equal(run.trial(Q).path, 'punched')
+  const before = run.machine
+  assert.is(run.heard(Q).heard(P).machine, before, 'once')
+  run.answer(Q)
+  assert.equal(run.sends, ['open punched 198.51.100.7'])
+})
+
+test('what punches from a private address is in this LAN, also before the server has named it', () => {
+  const run = new Run({ known: [] }).start().heard(C)
+  assert.is(run.trial(C).path, 'lan')
+  run.answer(C)
+  assert.equal(run.sends, ['open lan 172.16.0.2'])
+})
+
+test('an address that the server announces is a LAN’s, though it punched before', () => {
+  const global = { host: '2001:db8::2', port: 7441 }
+  const run = new Run({ known: [] }).start().heard(global)
+  assert.is(run.trial(global).path, 'punched')
+  assert.is(run.lookedUp([global]).trial(global).path, 'lan')
+  assert.equal(run.answer(global).sends, ['open lan 2001:db8::2'])
+})
+
+test('a silent address that is heard of is tried again', () => {
+  const run = new Run({ known: [A] }).start().pass(PROBE_GIVE_UP_MS)
+  assert.is(run.trial(A).state.name, 'silent')
+  assert.equal(run.heard(A).sends, ['probe 192.168.1.2'])
+  assert.is(run.trial(A).path, 'lan')
+})
+
+test('punches do not shorten the pause after a path that does not last', () => {
+  const run = new Run({ known: [] }).start().lookedUp([], P).answer(P).opened(P)
+  run.send({ type: 'channel-closed', opening: run.inUse, reason: 'reset' })
+  assert.is(run.state.name, 'lost')
+  const before = run.machine
+  assert.is(run.heard(P).machine, before)
+  // From somewhere new it may be worth a try.
+  assert.equal(run.heard(Q).sends.includes('probe 198.51.100.7'), true)
+  assert.is(run.state.name, 'walking')
+  assert.is(run.log.filter(({ type }) => type === 'look-up').length, 1, 'within the same attempt')
+})
+
 test('probes that were missed while the process was held up are not sent in a burst', () => {
-  const run = new Run({ known: [A] }).send({ type: 'started' })
+  const run = new Run({ known: [A], server: false }).start()
   run.nowMs += 1000
   run.send({ type: 'timer' })
   assert.equal(run.sends, ['probe 192.168.1.2'])
-  assert.is(nextWakeMs(run.machine), 1000 + 1400)
+  assert.is(nextWakeMs(run.machine), 1000 + 1500)
 })
 
 test('addresses from the server are probed as they arrive, known ones only once', () => {
-  const run = new Run().send({ type: 'started' }).pass(30)
-  const candidates = [C, A].map((address) => ({ path: 'lan', source: 'looked-up', address }) as const)
-  run.send({ type: 'looked-up', attempt: run.attempt, candidates })
+  const run = new Run().start().pass(30)
+  run.lookedUp([C, A])
   assert.equal(run.sends, ['probe 172.16.0.2'])
   run.pass(20)
   assert.equal(run.sends, ['probe 192.168.1.2', 'probe 10.0.0.2'])
 })
 
 test('a known address that was given up is tried again when the server names it', () => {
-  const run = new Run({ known: [A] }).send({ type: 'started' }).pass(PROBE_GIVE_UP_MS + 100)
-  run.send({
-    type: 'looked-up',
-    attempt: run.attempt,
-    candidates: [{ path: 'lan', source: 'looked-up', address: A }],
-  })
+  const run = new Run({ known: [A] }).start().pass(PROBE_GIVE_UP_MS + 100)
+  run.lookedUp([A])
   assert.equal(run.sends, ['probe 192.168.1.2'])
 })
 
 test('a long list from the server makes no burst', () => {
-  const run = new Run().send({ type: 'started' })
-  const candidates = Array.from({ length: 200 }, (_, at) => ({
-    path: 'lan' as const,
-    source: 'looked-up' as const,
-    address: { host: `10.1.1.${at}`, port: 1 },
-  }))
-  run.send({ type: 'looked-up', attempt: run.attempt, candidates })
-  assert.is(run.sends.length, TRIALS_MAX - 2)
+  const run = new Run().start()
+  run.lookedUp(Array.from({ length: 200 }, (_, at) => ({ host: `10.1.1.${at}`, port: 1 })))
+  assert.is(run.sends.length, TRIALS_MAX - 4)
 })
 
-test('open is sent again on schedule, then the next that answered is opened, then the walk goes on', () => {
-  const run = new Run({ known: [A, B, C] }).send({ type: 'started' }).answer(0)
-  const first = run.opening
-  run.answer(1, 9).answer(2, 4)
-  const startMs = run.nowMs
-  const sentMs = [startMs]
-  while (run.opening === first) {
-    run.nowMs = nextWakeMs(run.machine) ?? Number.NaN
-    run.send({ type: 'timer' })
-    if (run.opening === first && run.sends.length > 0) sentMs.push(run.nowMs)
+test('however often it moves, addresses met before leave room for those that the server names', () => {
+  const run = new Run({ known: [], enrolled: false, server: false })
+  for (let at = 1; at <= 40; at++) {
+    run.start().send({ type: 'enrolled', attempt: run.attempt, name: '', from: { host: `10.1.1.${at}`, port: 1 } })
+    run.machine = { ...run.machine, config: { ...run.machine.config, enrolled: false } }
+    run.send({ type: 'stopped' })
   }
-  assert.equal(
-    sentMs.map((ms) => ms - startMs),
-    [...OPEN_SCHEDULE_MS],
-  )
-  assert.is(run.nowMs, startMs + OPEN_GIVE_UP_MS)
+  assert.is(run.machine.config.known.length, CACHED_ADDRESSES_MAX)
+  assert.equal(run.machine.config.known[0], { host: '10.1.1.40', port: 1 })
+  assert.ok(CACHED_ADDRESSES_MAX <= TRIALS_MAX / 2)
+})
+
+test('an opening that takes too long gives way to the next that answered, then the walk goes on', () => {
+  const run = new Run({ known: [A, B, C], server: false }).start().answer(A)
+  const first = run.opening
+  run.answer(B, 9).answer(C, 4)
+  assert.equal(run.sends, [], 'one at a time')
+  const startMs = run.nowMs
+  run.pass(OPEN_DIRECT_LIMIT_MS - 1)
+  assert.is(run.opening, first)
+  run.pass(1)
+  assert.is(run.nowMs, startMs + OPEN_DIRECT_LIMIT_MS)
   assert.equal(
     run.actions.map(({ type }) => type),
     ['drop', 'open'],
   )
-  assert.equal(run.sends, ['open 172.16.0.2'], 'the one with the shorter round trip')
+  assert.equal(run.sends, ['open lan 172.16.0.2'], 'the one with the shorter round trip')
   run.send({ type: 'refused', opening: run.opening, code: 'FRAME_VERSION' })
-  assert.equal(run.sends, ['open 10.0.0.2'])
-  run.send({ type: 'channel-closed', opening: run.opening, reason: 'reset' })
-  assert.is(run.state.name, 'walking')
-  run.lookUpFails()
+  assert.equal(run.sends, ['open lan 10.0.0.2'])
+  run.closed(B)
   assert.is(run.state.name, 'lost')
 })
 
 test('one that refused is not opened again by its late answers', () => {
-  const run = new Run({ known: [A], server: false }).send({ type: 'started' }).answer(0)
+  const run = new Run({ known: [A], server: false }).start().answer(A)
   run.send({ type: 'refused', opening: run.opening, code: 'FRAME_VERSION' })
   assert.is(run.state.name, 'lost')
   const before = run.machine
-  run.answer(0)
+  run.answer(A)
   assert.is(run.machine, before)
+})
+
+test('an address that answers when all was given up is opened at once', () => {
+  const run = new Run({ known: [A], server: false }).start().pass(PROBE_GIVE_UP_MS)
+  assert.is(run.state.name, 'lost')
+  assert.equal(run.answer(A).sends, ['open lan 192.168.1.2'])
 })
 
 test('pauses double from half a second to half a minute, within their jitter', () => {
@@ -370,34 +537,39 @@ test('pauses double from half a second to half a minute, within their jitter', (
 })
 
 test('a channel that lasted is replaced at once, one that did not after a short pause', () => {
-  const run = new Run().send({ type: 'started' }).answer(0).opened()
+  const run = new Run().start().answer(A).opened(A)
   run.nowMs += STABLE_MS
-  run.send({ type: 'channel-closed', opening: run.opening, reason: 'silent' })
+  run.send({ type: 'channel-closed', opening: run.inUse, reason: 'silent' })
   assert.is(run.state.name, 'walking')
   assert.equal(run.sends, ['probe 192.168.1.2', 'probe 10.0.0.2'])
+  const longestMs = RETRY_FIRST_MS * 2 ** FLAPPING_FAILURES_MAX
   for (let count = 0; count < 10; count++) {
-    run.answer(0).opened()
+    run.answer(A).opened(A)
     run.nowMs += STABLE_MS - 1
-    run.send({ type: 'channel-closed', opening: run.opening, reason: 'reset' })
+    run.send({ type: 'channel-closed', opening: run.inUse, reason: 'reset' })
     if (run.state.name !== 'lost') throw new Error(run.state.name)
-    assert.ok(run.state.retryMs - run.nowMs <= 4000, `pause ${run.state.retryMs - run.nowMs}`)
+    assert.ok(run.state.retryMs - run.nowMs <= longestMs, `pause ${run.state.retryMs - run.nowMs}`)
     run.nowMs = run.state.retryMs
     run.send({ type: 'timer' })
   }
 })
 
 test('the address that carried the channel is probed first from then on', () => {
-  const run = new Run().send({ type: 'started' }).answer(1).opened()
-  assert.equal(run.actions, [
-    { type: 'stop-look-up' },
-    { type: 'remember', address: B },
-    { type: 'use', opening: run.opening },
-  ])
+  const run = new Run().start().answer(B)
+  const opening = run.openingAt(B)
+  run.opened(B)
+  assert.equal(run.actions, [{ type: 'use', opening }, { type: 'stop-look-up' }, { type: 'remember', address: B }])
   assert.equal(run.machine.config.known, [B, A])
 })
 
+test('only an address in a LAN is remembered: a hole is gone the next time', () => {
+  const run = new Run().start().lookedUp([], P).answer(P).opened(P)
+  assert.equal(run.machine.config.known, [A, B])
+  assert.is(run.log.filter(({ type }) => type === 'remember').length, 0)
+})
+
 test('enrolling goes on in rounds, by the token’s tag and the pair’s in turn, at most 5 s apart', () => {
-  const run = new Run({ enrolled: false, known: [A] }).send({ type: 'started' })
+  const run = new Run({ enrolled: false, known: [A] }).start()
   assert.equal(run.sends, ['enrol 192.168.1.2', 'probe 192.168.1.2'])
   for (let count = 0; count < 8; count++) {
     run.lookUpFails().pass(PROBE_GIVE_UP_MS)
@@ -409,58 +581,33 @@ test('enrolling goes on in rounds, by the token’s tag and the pair’s in turn
   assert.equal(asked, ['token', 'pair', 'token', 'pair', 'token', 'pair', 'token', 'pair', 'token'])
 })
 
+test('the token also goes through the server, which relays nothing for a stranger', () => {
+  const run = new Run({ enrolled: false, known: [] }).start().pass(1000)
+  const types = run.log.map(({ type }) => type)
+  assert.is(types.filter((type) => type === 'enrol-by-server').length, 3)
+  assert.is(types.filter((type) => type === 'open' || type === 'punch').length, 0)
+})
+
 test('whoever is enrolled walks from then on, first to where it was enrolled', () => {
-  const run = new Run({ enrolled: false, known: [A] }).send({ type: 'started' })
+  const run = new Run({ enrolled: false, known: [A] }).start()
   run.send({ type: 'enrolled', attempt: run.attempt, name: 'Door', from: B })
   assert.equal(run.actions[0], { type: 'enrolled', name: 'Door' })
   assert.equal(run.sends, ['probe 10.0.0.2', 'probe 192.168.1.2'])
-  run.send({ type: 'stopped' }).send({ type: 'started' })
+  run.send({ type: 'stopped' }).start()
   assert.is(run.state.name, 'walking', 'also when it is started again')
 })
 
-test('a look-up that never ends does not hold up the attempt', () => {
-  const run = new Run({ known: [] }).send({ type: 'started' }).pass(8_000)
-  assert.is(run.state.name, 'lost')
+test('an enrolment that the server carried tells no address', () => {
+  const run = new Run({ enrolled: false, known: [A] }).start()
+  run.send({ type: 'enrolled', attempt: run.attempt, name: 'Door', from: undefined })
+  assert.is(run.state.name, 'walking')
+  assert.equal(run.machine.config.known, [A])
 })
 
-test('whatever happens in whatever order, it wants a timer or works, and never holds two openings', () => {
-  const eventNames = Object.keys(EVENTS) as LinkEvent['type'][]
-  fc.assert(
-    fc.property(
-      fc.boolean(),
-      fc.boolean(),
-      fc.array(
-        fc.record({
-          type: fc.constantFrom(...eventNames, 'timer' as const, 'timer' as const),
-          waitMs: fc.integer({ min: 0, max: 3000 }),
-          candidate: fc.integer({ min: 0, max: 4 }),
-          stale: fc.integer({ min: 0, max: 9 }),
-        }),
-        { maxLength: 60 },
-      ),
-      (enrolled, server, steps) => {
-        const run = new Run({ enrolled, server }).send({ type: 'started' })
-        const held = new Set<number>()
-        for (const { type, waitMs, candidate, stale } of steps) {
-          run.nowMs += waitMs
-          const event = EVENTS[type](run)
-          const aged = 'opening' in event && stale === 0 ? { ...event, opening: event.opening - 1 } : event
-          run.send('candidate' in aged ? { ...aged, candidate } : aged)
-          if (aged.type === 'channel-closed') held.delete(aged.opening)
-          for (const action of run.actions) {
-            if (action.type === 'open') held.add(action.opening)
-            if (action.type === 'drop') held.delete(action.opening)
-            if (action.type === 'use') assert.ok(held.has(action.opening))
-          }
-          assert.ok(held.size <= 1, `holds ${[...held]}`)
-          const rests = run.state.name === 'idle' || run.state.name === 'connected'
-          assert.is(nextWakeMs(run.machine) === undefined, rests, run.state.name)
-          if (run.state.name === 'idle') run.send({ type: 'started' })
-        }
-      },
-    ),
-    { numRuns: 500 },
-  )
+test('a look-up that never ends does not hold up the attempt', () => {
+  const run = new Run({ known: [] }).start().pass(1000).closed('relay-udp').closed('relay-tls')
+  assert.is(run.state.name, 'walking')
+  assert.is(run.pass(7_000).state.name, 'lost')
 })
 
 test.run()

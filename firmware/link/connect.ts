@@ -1,35 +1,39 @@
 /**
- * The connect machine: how a camera gets a channel to its storage device, and gets it back. A pure reducer: no sockets, no
- * timers, no clock; what it wants done comes out as actions, and `nextWakeMs` says when it wants a `timer` event.
+ * The connect machine: how a camera gets a channel to its storage device, gets it back, and gets a better one. A pure
+ * reducer: no sockets, no timers, no clock; what it wants done comes out as actions, and `nextWakeMs` says when it wants a
+ * `timer` event.
  */
-import { nextDueMs, setTrial } from './attempt.ts'
+import { nextDueMs } from './attempt.ts'
 import {
+  advance,
   begin,
+  endAll,
   enrol,
   enrolledNow,
+  failOpening,
   goOnEnrolling,
-  goOnWalking,
+  hear,
   ignore,
   learn,
   lose,
   metAt,
-  open,
-  stay,
   stop,
   takeAnswer,
-  tryNext,
+  takeOpened,
+  upgrade,
   walk,
   withActions,
 } from './connect-steps.ts'
 import {
+  type Active,
   type ConnectConfig,
+  currentPath,
   FLAPPING_FAILURES_MAX,
   type In,
+  type LinkAction,
   type LinkEvent,
   type Machine,
   type Moment,
-  OPEN_GIVE_UP_MS,
-  OPEN_SCHEDULE_MS,
   STABLE_MS,
   type Step,
 } from './link-state.ts'
@@ -49,8 +53,6 @@ export function reduce(machine: Machine, event: LinkEvent, moment: Moment): Step
       return whileEnrolling(machine, state, event, moment)
     case 'walking':
       return whileWalking(machine, state, event, moment)
-    case 'opening':
-      return whileOpening(machine, state, event, moment)
     case 'connected':
       return whileConnected(machine, state, event, moment)
     case 'lost':
@@ -61,17 +63,18 @@ export function reduce(machine: Machine, event: LinkEvent, moment: Moment): Step
 /** When the machine wants a `timer` event; never, when undefined. */
 export function nextWakeMs({ state }: Machine): number | undefined {
   switch (state.name) {
+    case 'idle':
+      return undefined
     case 'enrolling':
-      return state.restUntilMs ?? nextDueMs(state.attempt)
+      return state.restUntilMs ?? nextDueMs(state.attempt, undefined)
     case 'walking':
-      return nextDueMs(state.attempt)
-    case 'opening':
-      return state.sinceMs + (OPEN_SCHEDULE_MS[state.sends] ?? OPEN_GIVE_UP_MS)
+      return nextDueMs(state.attempt, undefined)
+    case 'connected': {
+      const dueMs = Math.min(nextDueMs(state.attempt, currentPath(state)), state.upgradeMs ?? Number.POSITIVE_INFINITY)
+      return Number.isFinite(dueMs) ? dueMs : undefined
+    }
     case 'lost':
       return state.retryMs
-    case 'idle':
-    case 'connected':
-      return undefined
   }
 }
 
@@ -92,103 +95,75 @@ function whileEnrolling(machine: Machine, state: In<'enrolling'>, event: LinkEve
       // Only an enrolled camera is answered: a power cut must have come between the enrolment and our writing it down.
       const answered = takeAnswer(attempt, event)
       if (answered === undefined) return ignore(machine)
-      const opened = open(enrolledNow(machine), answered, event.candidate, moment)
-      return withActions([{ type: 'enrolled', name: undefined }], opened)
+      return withActions([{ type: 'enrolled', name: undefined }], walk(enrolledNow(machine), moment))
     }
     case 'enrolled': {
       if (event.attempt !== attempt.number) return ignore(machine)
-      const walked = walk(enrolledNow(metAt(machine, event.from)), moment)
-      return withActions([{ type: 'enrolled', name: event.name }], walked)
+      const met = event.from === undefined ? machine : metAt(machine, event.from)
+      return withActions([{ type: 'enrolled', name: event.name }], walk(enrolledNow(met), moment))
     }
+    default:
+      return ignore(machine)
+  }
+}
+
+/** What paths being tried have in common, whether one is in use already or not. */
+function whileTrying(machine: Machine, state: Active, event: LinkEvent, moment: Moment): Step {
+  const { attempt } = state
+  switch (event.type) {
+    case 'timer':
+      return advance(machine, state, moment)
+    case 'looked-up':
+    case 'look-up-failed': {
+      const learnt = learn(attempt, event, moment)
+      return learnt === undefined ? ignore(machine) : advance(machine, { ...state, attempt: learnt }, moment)
+    }
+    case 'probe-answered': {
+      const answered = takeAnswer(attempt, event)
+      return answered === undefined ? ignore(machine) : advance(machine, { ...state, attempt: answered }, moment)
+    }
+    case 'heard': {
+      const heard = hear(attempt, event.from, moment)
+      return heard === undefined ? ignore(machine) : advance(machine, { ...state, attempt: heard }, moment)
+    }
+    case 'opened':
+      return takeOpened(machine, state, event.opening, moment)
+    case 'refused':
+    case 'channel-closed':
+      return failOpening(machine, state, event, moment)
     default:
       return ignore(machine)
   }
 }
 
 function whileWalking(machine: Machine, state: In<'walking'>, event: LinkEvent, moment: Moment): Step {
-  const { attempt } = state
-  switch (event.type) {
-    case 'timer':
-      return goOnWalking(machine, attempt, moment)
-    case 'wake':
-      return walk({ ...machine, failures: 0 }, moment)
-    case 'looked-up':
-    case 'look-up-failed': {
-      const learnt = learn(attempt, event, moment)
-      return learnt === undefined ? ignore(machine) : goOnWalking(machine, learnt, moment)
-    }
-    case 'probe-answered': {
-      const answered = takeAnswer(attempt, event)
-      return answered === undefined ? ignore(machine) : open(machine, answered, event.candidate, moment)
-    }
-    default:
-      return ignore(machine)
-  }
+  if (event.type !== 'wake') return whileTrying(machine, state, event, moment)
+  return withActions(endAll(state), walk({ ...machine, failures: 0 }, moment))
 }
 
-function whileOpening(machine: Machine, state: In<'opening'>, event: LinkEvent, moment: Moment): Step {
-  const { attempt, chosen, opening } = state
-  const trial = attempt.trials[chosen]
-  if (trial?.state.name !== 'opening') return ignore(machine)
-  const { rttMs } = trial.state
-  switch (event.type) {
-    case 'timer': {
-      const sends = OPEN_SCHEDULE_MS.filter((atMs) => atMs <= moment.nowMs - state.sinceMs).length
-      if (moment.nowMs >= state.sinceMs + OPEN_GIVE_UP_MS) {
-        return tryNext(machine, state, { name: 'failed', rttMs, why: 'no answer' }, moment)
-      }
-      if (sends <= state.sends) return ignore(machine)
-      return {
-        machine: { ...machine, state: { ...state, sends } },
-        actions: [{ type: 'open', opening, path: trial.path, to: trial.address }],
-      }
-    }
-    case 'looked-up':
-    case 'look-up-failed': {
-      const learnt = learn(attempt, event, moment)
-      return learnt === undefined ? ignore(machine) : stay(machine, { ...state, attempt: learnt })
-    }
-    case 'probe-answered': {
-      const answered = takeAnswer(attempt, event)
-      return answered === undefined ? ignore(machine) : stay(machine, { ...state, attempt: answered })
-    }
-    case 'refused':
-      if (event.opening !== opening) return ignore(machine)
-      return tryNext(machine, state, { name: 'refused', rttMs, code: event.code }, moment)
-    case 'channel-closed':
-      if (event.opening !== opening) return ignore(machine)
-      return tryNext(machine, state, { name: 'failed', rttMs, why: event.reason }, moment)
-    case 'opened': {
-      if (event.opening !== opening) return ignore(machine)
-      return {
-        machine: {
-          ...metAt(machine, trial.address),
-          state: {
-            name: 'connected',
-            attempt: setTrial(attempt, chosen, { name: 'opened', rttMs }),
-            path: trial.path,
-            opening,
-            sinceMs: moment.nowMs,
-          },
-        },
-        actions: [{ type: 'stop-look-up' }, { type: 'remember', address: trial.address }, { type: 'use', opening }],
-      }
-    }
-    default:
-      return ignore(machine)
-  }
-}
-
-/** A change of interfaces is ignored: the channel's own heartbeat knows soonest whether it still works. */
+/**
+ * On a LAN a change of interfaces is ignored, for the channel's own heartbeat knows soonest whether it still works; on
+ * anything else it may have brought something better.
+ */
 function whileConnected(machine: Machine, state: In<'connected'>, event: LinkEvent, moment: Moment): Step {
-  if (event.type !== 'channel-closed' || event.opening !== state.opening) return ignore(machine)
-  if (moment.nowMs >= state.sinceMs + STABLE_MS) return walk({ ...machine, failures: 0 }, moment)
-  return lose(
-    { ...machine, failures: Math.min(machine.failures, FLAPPING_FAILURES_MAX) },
-    state.attempt,
-    event.reason,
-    moment,
-  )
+  const isOver = event.type === 'channel-closed' && event.opening === state.opening
+  if (isOver) return walkAgain(machine, state, event.reason, moment)
+  if (event.type === 'wake') {
+    return state.upgradeMs === undefined ? ignore(machine) : upgrade(machine, { ...state, upgrades: -1 }, moment)
+  }
+  const isDue = state.upgradeMs !== undefined && moment.nowMs >= state.upgradeMs
+  if (event.type === 'timer' && isDue) return upgrade(machine, state, moment)
+  return whileTrying(machine, state, event, moment)
+}
+
+/** The channel in use is gone. */
+function walkAgain(machine: Machine, state: In<'connected'>, reason: In<'lost'>['why'], moment: Moment): Step {
+  if (moment.nowMs >= state.sinceMs + STABLE_MS) {
+    return withActions(endAll(state), walk({ ...machine, failures: 0 }, moment))
+  }
+  const failures = Math.min(machine.failures, FLAPPING_FAILURES_MAX)
+  const dropped: LinkAction = { type: 'drop', opening: state.opening }
+  return withActions([dropped], lose({ ...machine, failures }, state.attempt, reason, moment))
 }
 
 function whileLost(machine: Machine, state: In<'lost'>, event: LinkEvent, moment: Moment): Step {
@@ -198,8 +173,14 @@ function whileLost(machine: Machine, state: In<'lost'>, event: LinkEvent, moment
     case 'wake':
       return walk({ ...machine, failures: 0 }, moment)
     case 'probe-answered': {
+      // It came late, but it came.
       const answered = takeAnswer(state.attempt, event)
-      return answered === undefined ? ignore(machine) : open(machine, answered, event.candidate, moment)
+      return answered === undefined ? ignore(machine) : advance(machine, { name: 'walking', attempt: answered }, moment)
+    }
+    case 'heard': {
+      // So did the storage device's punch. The pause stands otherwise: it answers what we asked before it.
+      const heard = hear(state.attempt, event.from, moment)
+      return heard === undefined ? ignore(machine) : advance(machine, { name: 'walking', attempt: heard }, moment)
     }
     default:
       return ignore(machine)

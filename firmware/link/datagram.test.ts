@@ -7,15 +7,19 @@ import { SIGNAL_FRAME_MAX_BYTES } from '../wire/limits.ts'
 import {
   ANSWER_MAX_BYTES,
   type Datagram,
+  NO_RELAY,
   NOISE_OPEN_BYTES,
   NOISE_OPENED_BYTES,
   openDatagram,
+  PUNCH_CANDIDATES_MAX,
+  RELAY_KEY_BYTES,
   REQUEST_BYTES,
   readHead,
   sealDatagram,
   TYPE_NUMBERS,
 } from './datagram.ts'
 import { NAME_MAX_BYTES } from './names.ts'
+import { PATHS } from './path-rank.ts'
 import { encryptInPlace, randomBytes } from './sodium.ts'
 
 const [key, tag] = [randomBytes(32), randomBytes(8)]
@@ -26,7 +30,16 @@ const samples: readonly Datagram[] = [
   { type: 'probe', tx: id, candidate: 65535, sentUs: Number.MAX_SAFE_INTEGER },
   { type: 'probe-answer', tx: id, candidate: 0, sentUs: 0, observed: { host: '192.0.2.1', port: 1 } },
   { type: 'probe-answer', tx: id, candidate: 7, sentUs: 12345, observed: { host: '2001:db8::1', port: 65535 } },
-  { type: 'open', attempt: id, stream: 0xffffffff, noise: randomBytes(NOISE_OPEN_BYTES) },
+  ...PATHS.map(
+    (path): Datagram => ({
+      ...{ type: 'open', attempt: id, path, stream: 0xffffffff, noise: randomBytes(NOISE_OPEN_BYTES) },
+      relay: path === 'relay-udp' ? randomBytes(RELAY_KEY_BYTES) : NO_RELAY,
+    }),
+  ),
+  { type: 'punch', tx: id, candidates: [] },
+  { type: 'punch', tx: id, candidates: [{ host: '192.0.2.1', port: 1 }, long(0)] },
+  { type: 'punch', tx: id, candidates: Array.from({ length: PUNCH_CANDIDATES_MAX }, (_, at) => long(at)) },
+  { type: 'relay-call', attempt: id, relay: randomBytes(RELAY_KEY_BYTES) },
   { type: 'opened', attempt: id, stream: 1, noise: randomBytes(NOISE_OPENED_BYTES) },
   ...ERROR_CODES.map((code): Datagram => ({ type: 'refuse', attempt: id, code })),
   { type: 'bye', attempt: id },
@@ -34,6 +47,13 @@ const samples: readonly Datagram[] = [
   { type: 'enrolled', tx: id, name: 'Überwachung 门口 😀' },
   { type: 'enrolled', tx: id, name: 'x'.repeat(NAME_MAX_BYTES) },
 ]
+
+function long(at: number) {
+  return { host: `2001:db8::${at + 1}`, port: 65535 - at }
+}
+
+/** What is padded to one size. */
+const REQUESTS: ReadonlySet<Datagram['type']> = new Set(['probe', 'open', 'punch', 'relay-call'])
 
 test('every message survives, with its place in time', () => {
   for (const message of samples) {
@@ -46,7 +66,7 @@ test('every message survives, with its place in time', () => {
 test('requests have one size, and no answer is larger', () => {
   for (const message of samples) {
     const { byteLength } = sealDatagram(message, fresh, tag, key)
-    if (message.type === 'probe' || message.type === 'open') assert.is(byteLength, REQUEST_BYTES)
+    if (REQUESTS.has(message.type)) assert.is(byteLength, REQUEST_BYTES)
     else assert.ok(byteLength <= ANSWER_MAX_BYTES, `${message.type}: ${byteLength}`)
   }
   assert.ok(ANSWER_MAX_BYTES <= REQUEST_BYTES)
@@ -71,8 +91,10 @@ test('cut off at every byte, or longer: not heard', () => {
   }
 })
 
+const oneOfEach = [...new Map(samples.map((message) => [message.type, message])).values()]
+
 test('one changed bit, another key, another type: not heard', () => {
-  for (const message of samples.slice(0, 5)) {
+  for (const message of oneOfEach) {
     const bytes = sealDatagram(message, fresh, tag, key)
     for (let bit = 0; bit < bytes.byteLength * 8; bit++) {
       const bent = bytes.with(bit >> 3, (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7)))
@@ -125,6 +147,20 @@ test('strict about what an authentic peer says', () => {
     crafted('probe-answer', SMALL + 10 + 7, (w) => w.u16(1).u64(1).u8(family).u32(1).u16(1))
   assert.ok(openDatagram(observed(4), key))
   assert.is(openDatagram(observed(5), key), undefined)
+  const open = (path: number) =>
+    crafted('open', REQUEST_BYTES, (w) => w.u8(path).u32(1).bytes(NO_RELAY).bytes(new Uint8Array(NOISE_OPEN_BYTES)))
+  for (let path = 0; path < 256; path++) assert.is(openDatagram(open(path), key) !== undefined, path < PATHS.length)
+  const punch = (count: number, addresses: number, family = 4) =>
+    crafted('punch', REQUEST_BYTES, (w) => {
+      w.u8(count)
+      for (let at = 0; at < addresses; at++) w.u8(family).u32(0x0102_0304).u16(1)
+    })
+  for (let count = 0; count <= PUNCH_CANDIDATES_MAX; count++) assert.ok(openDatagram(punch(count, count), key))
+  assert.is(openDatagram(punch(PUNCH_CANDIDATES_MAX + 1, PUNCH_CANDIDATES_MAX + 1), key), undefined)
+  assert.is(openDatagram(punch(255, 0), key), undefined)
+  assert.is(openDatagram(punch(1, 2), key), undefined) // an address left over
+  assert.is(openDatagram(punch(2, 1), key), undefined) // padding is no address
+  assert.is(openDatagram(punch(1, 1, 7), key), undefined)
 })
 
 test('a refusal with a code of a later version is a refusal', () => {
@@ -135,7 +171,11 @@ test('a refusal with a code of a later version is a refusal', () => {
 
 test('what cannot be sent is a bug, not a datagram', () => {
   const wrong: Datagram[] = [
-    { type: 'open', attempt: id, stream: 1, noise: new Uint8Array(5) },
+    { type: 'open', attempt: id, path: 'lan', stream: 1, relay: NO_RELAY, noise: new Uint8Array(5) },
+    { ...samples[3], type: 'open', relay: new Uint8Array(RELAY_KEY_BYTES - 1) } as Datagram,
+    { type: 'relay-call', attempt: id, relay: new Uint8Array(RELAY_KEY_BYTES + 1) },
+    { type: 'punch', tx: id, candidates: [{ host: 'example.org', port: 1 }] },
+    { type: 'punch', tx: id, candidates: Array.from({ length: PUNCH_CANDIDATES_MAX + 3 }, (_, at) => long(at)) },
     { type: 'bye', attempt: 'abc' },
     { type: 'enrolled', tx: id, name: 'x'.repeat(NAME_MAX_BYTES + 1) },
     { type: 'probe-answer', tx: id, candidate: 1, sentUs: 1, observed: { host: 'example.org', port: 1 } },
@@ -161,7 +201,7 @@ test(`random contents of an authentic peer never throw (seed ${SEED})`, () => {
   const types = fc.constantFrom(...samples.map((message) => message.type))
   fc.assert(
     fc.property(types, fc.uint8Array({ maxLength: 250 }), (type, content) => {
-      const size = type === 'probe' || type === 'open' ? REQUEST_BYTES : SMALL + content.byteLength
+      const size = REQUESTS.has(type) ? REQUEST_BYTES : SMALL + content.byteLength
       const bytes = crafted(type, size, (w) => w.bytes(content.subarray(0, size - SMALL)))
       const opened = openDatagram(bytes, key)
       if (opened !== undefined && opened.message.type !== 'refuse') {

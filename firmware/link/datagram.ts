@@ -13,9 +13,11 @@ import { ByteReader, ByteWriter, toHex } from '../wire/bytes.ts'
 import { type ErrorCode, HomewardError, isErrorCode } from '../wire/errors.ts'
 import { SIGNAL_FRAME_MAX_BYTES } from '../wire/limits.ts'
 import { ADDRESS_MAX_BYTES, type Address, addressBytes, readAddress, writeAddress } from './address.ts'
+import type { ChannelPath } from './channel.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { NAME_MAX_BYTES } from './names.ts'
 import { SHORT_TAG_BYTES } from './pair.ts'
+import { PATHS } from './path-rank.ts'
 import { AEAD_TAG_BYTES, decrypt, encryptInPlace, NONCE_BYTES, randomBytes } from './sodium.ts'
 
 export const DATAGRAM_VERSION = 1
@@ -26,6 +28,12 @@ export const REQUEST_BYTES = 256
 /** Noise IK with Ed25519 keys: an ephemeral key, a sealed static key, a tag; and an ephemeral key, a tag. */
 export const NOISE_OPEN_BYTES = 96
 export const NOISE_OPENED_BYTES = 48
+
+/** Name of a relay: random, and known to the two ends and the server alone. */
+export const RELAY_KEY_BYTES = 16
+export const NO_RELAY = new Uint8Array(RELAY_KEY_BYTES)
+/** As many long addresses as a request has room for. */
+export const PUNCH_CANDIDATES_MAX = 8
 
 /** Asks "are you there", to find a path, to open a NAT and to keep it alive. */
 export interface Probe {
@@ -47,13 +55,33 @@ export interface ProbeAnswer {
   readonly observed: Address
 }
 
-/** Camera to storage: open a channel on the path this came by. */
+/** Camera to storage, through the P2P server: send me something, so that our NATs let us through. */
+export interface Punch {
+  readonly type: 'punch'
+  /** 16 hex digits: what is sent carries it. */
+  readonly tx: string
+  /** The camera's own addresses, PUNCH_CANDIDATES_MAX at most; the server adds where it sees the camera. */
+  readonly candidates: readonly Address[]
+}
+
+/** Camera to storage, through the P2P server: meet me at the relay by TLS; the rest is said there. */
+export interface RelayCall {
+  readonly type: 'relay-call'
+  readonly attempt: string
+  /** Names the relay to the server. */
+  readonly relay: Uint8Array
+}
+
+/** Camera to storage: open a channel, on the path this came by or at a relay. */
 export interface Open {
   readonly type: 'open'
   /** 16 hex digits: names the attempt, and the channel it becomes. */
   readonly attempt: string
-  /** The sender's id of the udx stream. */
+  readonly path: ChannelPath
+  /** The sender's id of the udx stream; 0 when the channel is to be made of the stream that this came on. */
   readonly stream: number
+  /** Names the relay to the server; of use for `relay-udp` alone, all zeros otherwise. */
+  readonly relay: Uint8Array
   /** First message of Noise IK. */
   readonly noise: Uint8Array
 }
@@ -86,7 +114,7 @@ export interface Enrolled {
   readonly name: string
 }
 
-export type Datagram = Probe | ProbeAnswer | Open | Opened | Refuse | Bye | Enrolled
+export type Datagram = Probe | ProbeAnswer | Punch | RelayCall | Open | Opened | Refuse | Bye | Enrolled
 export type DatagramType = Datagram['type']
 
 /** Numbers on the wire. `enrol` has a layout of its own: enrolment.ts. */
@@ -99,6 +127,8 @@ export const TYPE_NUMBERS = {
   bye: 6,
   enrolled: 7,
   enrol: 8,
+  punch: 9,
+  'relay-call': 10,
 } as const satisfies Readonly<Record<DatagramType | 'enrol', number>>
 
 /** Place in time without a clock: boots are counted and remembered, datagrams are counted within a boot. */
@@ -175,7 +205,7 @@ export function openDatagram(bytes: Uint8Array, key: Uint8Array): { message: Dat
 }
 
 function isRequest(type: DatagramType): boolean {
-  return type === 'probe' || type === 'open'
+  return type === 'probe' || type === 'open' || type === 'punch' || type === 'relay-call'
 }
 
 function typeOf(number: number | undefined): DatagramType | 'enrol' | undefined {
@@ -191,8 +221,12 @@ function bodyBytes(message: Datagram): number {
       return ID_BYTES + 2 + 8
     case 'probe-answer':
       return ID_BYTES + 2 + 8 + addressBytes(message.observed)
+    case 'punch':
+      return message.candidates.reduce((sum, address) => sum + addressBytes(address), ID_BYTES + 1)
+    case 'relay-call':
+      return ID_BYTES + RELAY_KEY_BYTES
     case 'open':
-      return ID_BYTES + 4 + NOISE_OPEN_BYTES
+      return ID_BYTES + 1 + 4 + RELAY_KEY_BYTES + NOISE_OPEN_BYTES
     case 'opened':
       return ID_BYTES + 4 + NOISE_OPENED_BYTES
     case 'refuse':
@@ -213,8 +247,16 @@ function writeBody(writer: ByteWriter, message: Datagram): void {
       writer.hex(message.tx, ID_BYTES).u16(message.candidate).u64(message.sentUs)
       writeAddress(writer, message.observed)
       return
+    case 'punch':
+      writer.hex(message.tx, ID_BYTES).u8(message.candidates.length)
+      for (const address of message.candidates) writeAddress(writer, address)
+      return
+    case 'relay-call':
+      writer.hex(message.attempt, ID_BYTES).bytes(message.relay, RELAY_KEY_BYTES)
+      return
     case 'open':
-      writer.hex(message.attempt, ID_BYTES).u32(message.stream).bytes(message.noise, NOISE_OPEN_BYTES)
+      writer.hex(message.attempt, ID_BYTES).u8(PATHS.indexOf(message.path)).u32(message.stream)
+      writer.bytes(message.relay, RELAY_KEY_BYTES).bytes(message.noise, NOISE_OPEN_BYTES)
       return
     case 'opened':
       writer.hex(message.attempt, ID_BYTES).u32(message.stream).bytes(message.noise, NOISE_OPENED_BYTES)
@@ -240,8 +282,12 @@ function readBody(reader: ByteReader, type: DatagramType): Datagram {
       return { type, tx: id, candidate: reader.u16(), sentUs: reader.u64() }
     case 'probe-answer':
       return { type, tx: id, candidate: reader.u16(), sentUs: reader.u64(), observed: readAddress(reader) }
+    case 'punch':
+      return { type, tx: id, candidates: readCandidates(reader) }
+    case 'relay-call':
+      return { type, attempt: id, relay: reader.bytes(RELAY_KEY_BYTES) }
     case 'open':
-      return { type, attempt: id, stream: reader.u32(), noise: reader.bytes(NOISE_OPEN_BYTES) }
+      return { type, attempt: id, ...readOpen(reader) }
     case 'opened':
       return { type, attempt: id, stream: reader.u32(), noise: reader.bytes(NOISE_OPENED_BYTES) }
     case 'refuse': {
@@ -254,6 +300,19 @@ function readBody(reader: ByteReader, type: DatagramType): Datagram {
     case 'enrolled':
       return { type, tx: id, name: readText(reader, NAME_MAX_BYTES) }
   }
+}
+
+function readCandidates(reader: ByteReader): Address[] {
+  const count = reader.u8()
+  if (count > PUNCH_CANDIDATES_MAX) throw new HomewardError('FRAME_MALFORMED', `${count} addresses`)
+  return Array.from({ length: count }, () => readAddress(reader))
+}
+
+function readOpen(reader: ByteReader): Omit<Open, 'type' | 'attempt'> {
+  const path = PATHS[reader.u8()]
+  if (path === undefined) throw new HomewardError('FRAME_MALFORMED', 'an open for an unknown path')
+  const stream = reader.u32()
+  return { path, stream, relay: reader.bytes(RELAY_KEY_BYTES), noise: reader.bytes(NOISE_OPEN_BYTES) }
 }
 
 /** A length byte and UTF-8. Throws INTERNAL when the text is too long. */

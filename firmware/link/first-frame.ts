@@ -29,14 +29,19 @@ export function readFrame(stream: Duplex, withinMs: number, clock: Clock): Promi
       resolve(frame)
     }
     const onEnd = () => settle(undefined)
+    const take = (bytes: number): Buffer | null => {
+      const chunk = stream.read(bytes) as Buffer | null
+      // A stream that has ended gives what is left of it, however little.
+      return chunk?.byteLength === bytes ? chunk : null
+    }
     const onReadable = () => {
-      length ??= (stream.read(LENGTH_BYTES) as Buffer | null)?.readUInt16BE()
+      length ??= take(LENGTH_BYTES)?.readUInt16BE()
       if (length === undefined) return
       if (length === 0 || length > SIGNAL_FRAME_MAX_BYTES) {
         settle(undefined)
         return
       }
-      const frame = stream.read(length) as Buffer | null
+      const frame = take(length)
       if (frame !== null) settle(frame)
     }
     const timer = clock.after(withinMs, onEnd)

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
+import type { FakeClock } from '../platform/clock-fake.ts'
 import { RealClock } from '../platform/clock-real.ts'
 import { realRandom } from '../platform/random.ts'
 import type { Address } from './address.ts'
@@ -70,11 +71,24 @@ export async function waitFor(isSo: () => boolean, what: string): Promise<void> 
   }
 }
 
-/** The next message as text. */
+/** Time passes for one device, and the sockets keep up with it. */
+export async function hurry(clock: FakeClock, ms: number): Promise<void> {
+  const stepMs = 25
+  for (let passedMs = 0; passedMs < ms; passedMs += stepMs) {
+    await clock.advance(Math.min(stepMs, ms - passedMs))
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+/** What a camera here says first on a channel, as a session does: the storage device takes no other into use. */
+const HELLO = 'hello'
+
+/** The next message as text, apart from HELLO. */
 export async function nextMessage(channel: Channel): Promise<string> {
   let text: string | undefined
   channel.onMessage((message) => {
-    text ??= Buffer.from(message).toString()
+    const heard = Buffer.from(message).toString()
+    if (heard !== HELLO) text ??= heard
   })
   await waitFor(() => text !== undefined, 'a message')
   return text ?? ''
@@ -112,6 +126,7 @@ export async function startStorage(options: StorageDeviceOptions = {}): Promise<
   const { channels, add, next: nextChannel } = collect()
   link.onChannel((_, channel) => add(channel))
   link.start()
+  await link.ready()
   if (server !== undefined) link.useServer(server)
   const close = async () => {
     await link.close()
@@ -142,6 +157,8 @@ export interface CameraDeviceOptions extends Partial<Pick<CameraLinkOptions, 'se
   readonly token?: Uint8Array
   readonly addresses?: readonly Address[]
   readonly boot?: number
+  /** Says nothing on a new channel. */
+  readonly silent?: boolean
 }
 
 export function startCamera(options: CameraDeviceOptions): CameraDevice {
@@ -157,7 +174,10 @@ export function startCamera(options: CameraDeviceOptions): CameraDevice {
     ...(options.server === undefined ? {} : { server: options.server }),
     ...(options.interfaces === undefined ? {} : { interfaces: options.interfaces }),
   })
-  link.onChannel(add)
+  link.onChannel((channel) => {
+    add(channel)
+    if (options.silent !== true) channel.send(new Uint8Array(Buffer.from(HELLO)))
+  })
   link.start()
   const until = async (wanted: (status: LinkStatus) => boolean) => {
     await waitFor(() => wanted(link.status()), `another status than ${JSON.stringify(link.status())}`)

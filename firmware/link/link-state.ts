@@ -1,13 +1,9 @@
 /** States, events, actions and timers of the connect machine. */
 import type { ErrorCode } from '../wire/errors.ts'
 import type { Address } from './address.ts'
-import type { Attempt, Candidate } from './attempt.ts'
+import type { Attempt, Candidate, RelayCandidate, Trial } from './attempt.ts'
 import type { ChannelCloseReason, ChannelPath } from './channel.ts'
 
-/** `open` is sent again in case it or its answer got lost; the storage device answers each the same way. */
-export const OPEN_SCHEDULE_MS = [0, 100, 300, 700] as const
-/** It answered probes a moment ago: no channel by now means that this address carries nothing bigger. */
-export const OPEN_GIVE_UP_MS = 1_500
 /** After the first failure: short, for most failures are a storage device that restarts or a cable that is moved. */
 export const RETRY_FIRST_MS = 500
 /** Doubled up to this: a storage device that comes back in the morning is found within half a minute. */
@@ -18,6 +14,11 @@ export const ENROL_RETRY_LONGEST_MS = 5_000
 export const STABLE_MS = 10_000
 /** A path that opens but does not last is taken again within 4 s all the same: footage moves in between. */
 export const FLAPPING_FAILURES_MAX = 3
+/**
+ * On anything but a LAN the better paths are tried again: soon, for a hole often only needs a second try, then more and more
+ * rarely, for a pair of symmetric NATs will not change its mind. The last one repeats.
+ */
+export const UPGRADE_AFTER_MS = [5_000, 15_000, 60_000, 300_000] as const
 
 /** What the machine is told beforehand. */
 export interface ConnectConfig {
@@ -25,13 +26,13 @@ export interface ConnectConfig {
   readonly known: readonly Address[]
   /** False while a setup token is still to be used. */
   readonly enrolled: boolean
-  /** Whether there is a P2P server to ask. */
+  /** Whether there is a P2P server to ask, to carry requests and to relay. */
   readonly server: boolean
 }
 
 export type LinkState =
   | { readonly name: 'idle' }
-  /** Shows the setup token at every address, in rounds with a rest in between. */
+  /** Shows the setup token at every address and through the server, in rounds with a rest in between. */
   | {
       readonly name: 'enrolling'
       readonly sinceMs: number
@@ -39,23 +40,19 @@ export type LinkState =
       readonly attempt: Attempt
       readonly restUntilMs: number | undefined
     }
-  /** Asks the server and probes all addresses, both at once. */
+  /** Asks the server, probes all addresses, punches and opens relays, each with its head start. */
   | { readonly name: 'walking'; readonly attempt: Attempt }
-  /** One address answered: a channel is being made there. */
-  | {
-      readonly name: 'opening'
-      readonly attempt: Attempt
-      readonly chosen: number
-      readonly opening: number
-      readonly sinceMs: number
-      readonly sends: number
-    }
   | {
       readonly name: 'connected'
+      /** The latest attempt: the one that led here, or one to find something better. */
       readonly attempt: Attempt
-      readonly path: ChannelPath
+      /** How it was reached. */
+      readonly used: Trial
       readonly opening: number
       readonly sinceMs: number
+      /** Attempts made to find a better path, and when the next one begins; never on the best one. */
+      readonly upgrades: number
+      readonly upgradeMs: number | undefined
     }
   | {
       readonly name: 'lost'
@@ -68,6 +65,8 @@ export type LinkState =
 
 /** A state by its name. */
 export type In<Name extends LinkState['name']> = Extract<LinkState, { readonly name: Name }>
+/** States in which paths are tried. */
+export type Active = In<'walking' | 'connected'>
 
 export interface Machine {
   readonly state: LinkState
@@ -92,8 +91,10 @@ export type LinkEvent =
       readonly hint: string | undefined
     }
   | { readonly type: 'probe-answered'; readonly attempt: number; readonly candidate: number; readonly rttMs: number }
-  /** The storage device took the setup token. */
-  | { readonly type: 'enrolled'; readonly attempt: number; readonly name: string; readonly from: Address }
+  /** The storage device speaks to us from there: it punches. */
+  | { readonly type: 'heard'; readonly from: Address }
+  /** The storage device took the setup token; `from` is unknown when the server carried its answer. */
+  | { readonly type: 'enrolled'; readonly attempt: number; readonly name: string; readonly from: Address | undefined }
   /** The channel of this opening carries bytes both ways. */
   | { readonly type: 'opened'; readonly opening: number }
   | { readonly type: 'refused'; readonly opening: number; readonly code: ErrorCode }
@@ -103,16 +104,21 @@ export type LinkAction =
   | { readonly type: 'look-up'; readonly attempt: number; readonly by: 'pair' | 'token' }
   | { readonly type: 'stop-look-up' }
   | { readonly type: 'probe'; readonly attempt: number; readonly candidate: number; readonly to: Address }
+  /** Asks the storage device through the server to send something to us. */
+  | { readonly type: 'punch'; readonly attempt: number }
   | { readonly type: 'enrol'; readonly attempt: number; readonly to: Address }
+  | { readonly type: 'enrol-by-server'; readonly attempt: number }
   /** To be remembered for good: the token has done its work. */
   | { readonly type: 'enrolled'; readonly name: string | undefined }
-  /** The first for an opening makes its stream and handshake, the next ones say the same again. */
-  | { readonly type: 'open'; readonly opening: number; readonly path: ChannelPath; readonly to: Address }
+  | { readonly type: 'open'; readonly opening: number; readonly way: Way }
   /** Ends whatever was made for an opening, its channel too. */
   | { readonly type: 'drop'; readonly opening: number }
   /** Hands the channel of an opening over. */
   | { readonly type: 'use'; readonly opening: number }
   | { readonly type: 'remember'; readonly address: Address }
+
+/** How a channel is to be made. */
+export type Way = { readonly path: 'lan' | 'punched'; readonly to: Address } | { readonly path: RelayCandidate['path'] }
 
 export interface Moment {
   /** Monotonic. */
@@ -124,4 +130,9 @@ export interface Moment {
 export interface Step {
   readonly machine: Machine
   readonly actions: readonly LinkAction[]
+}
+
+/** The path in use. */
+export function currentPath(state: LinkState): ChannelPath | undefined {
+  return state.name === 'connected' ? state.used.path : undefined
 }

@@ -1,10 +1,11 @@
 /** What a person or `status --json` is told about the link: its state, what was tried, why, and what to do. Pure. */
 import type { ErrorCode } from '../wire/errors.ts'
 import { formatAddress } from './address.ts'
-import type { Attempt, Trial, TrialState } from './attempt.ts'
+import type { Attempt, Candidate, Trial, TrialState } from './attempt.ts'
 import type { ChannelPath } from './channel.ts'
 import { enrolmentUnanswered } from './enrolment.ts'
 import type { LinkState, Machine } from './link-state.ts'
+import { isBetter } from './path-rank.ts'
 
 /** Longer than a first contact takes on a network that works. */
 export const ENROL_DOUBT_MS = 15_000
@@ -16,11 +17,17 @@ export interface Problem {
 }
 
 export interface TriedCandidate {
-  readonly address: string
+  /** Missing for a relay, which is the P2P server's. */
+  readonly address?: string
   readonly path: ChannelPath
-  /** `known`: met there before, or named in the setup code. */
-  readonly source: 'known' | 'looked-up'
+  /**
+   * `known`: met there before, or named in the setup code. `looked-up`: announced by the storage device. `observed`: where the
+   * P2P server sees it. `heard`: it spoke to us from there. `server`: a relay.
+   */
+  readonly source: Candidate['source']
   readonly result: TrialState['name']
+  /** From the start of the attempt until the channel carried bytes. */
+  readonly tookMs?: number
   /** Round trip of its probe. */
   readonly rttMs?: number
   /** More about `failed` and `refused`. */
@@ -60,7 +67,7 @@ export function statusOf(machine: Machine, nowMs: number): LinkStatus {
   const problem = problemOf(state, nowMs)
   return {
     state: state.name,
-    ...(state.name === 'connected' ? { path: state.path } : {}),
+    ...(state.name === 'connected' ? { path: state.used.path } : {}),
     ...('sinceMs' in state ? { forMs: Math.round(nowMs - state.sinceMs) } : {}),
     ...(state.name === 'lost' ? { retryInMs: Math.max(0, Math.round(state.retryMs - nowMs)) } : {}),
     lastAttempt: reportOf(state, nowMs),
@@ -86,36 +93,69 @@ function reportOf(state: Started, nowMs: number): LastAttempt {
   }
 }
 
-function triedOf({ address, path, source, state }: Trial): TriedCandidate {
+function triedOf(trial: Trial): TriedCandidate {
+  const { path, source, state } = trial
   const detail = state.name === 'failed' ? state.why : state.name === 'refused' ? state.code : undefined
   return {
-    address: formatAddress(address),
+    ...('address' in trial ? { address: formatAddress(trial.address) } : {}),
     path,
     source,
     result: state.name,
-    ...('rttMs' in state ? { rttMs: Math.round(state.rttMs * 100) / 100 } : {}),
+    ...('rttMs' in state && state.rttMs !== undefined ? { rttMs: Math.round(state.rttMs * 100) / 100 } : {}),
+    ...(state.name === 'opened' ? { tookMs: Math.round(state.tookMs) } : {}),
     ...(detail === undefined ? {} : { detail }),
   }
 }
 
 function whyOf(state: Started): string {
   const { attempt } = state
-  const used = attempt.trials.find(({ state: { name } }) => name === 'opening' || name === 'opened')
-  if (used !== undefined && 'rttMs' in used.state && state.name !== 'lost') {
-    const from = used.source === 'known' ? 'known from before' : 'named by the P2P server'
-    const others = attempt.trials.length - 1
-    return `${formatAddress(used.address)} (${used.path}, ${from}) answered first of ${others + 1}, in ${used.state.rttMs.toFixed(1)} ms`
-  }
+  if (state.name === 'connected') return whyUsed(state)
   if (state.name === 'lost') return problemOfLost(state).message
-  return attempt.trials.length === 0 ? 'no address is known yet' : `waiting for an answer from ${trialCount(attempt)}`
+  const opening = attempt.trials.find(({ state: { name } }) => name === 'opening')
+  if (opening !== undefined) return `opening a channel: ${nameOf(opening)} (${opening.path})`
+  return hasAddress(attempt) ? `waiting for an answer from ${trialCount(attempt)}` : 'no address is known yet'
+}
+
+function hasAddress({ trials }: Attempt): boolean {
+  return trials.some((trial) => 'address' in trial)
+}
+
+const SOURCES = {
+  known: 'known from before',
+  'looked-up': 'announced by the storage device',
+  observed: 'where the P2P server sees the storage device',
+  heard: 'where the storage device spoke to us from',
+  server: 'at the P2P server',
+} as const satisfies Record<Candidate['source'], string>
+
+function whyUsed({ used, attempt }: Extract<LinkState, { readonly name: 'connected' }>): string {
+  const { state, path, source } = used
+  const took = state.name === 'opened' ? `, open after ${Math.round(state.tookMs)} ms` : ''
+  const rtt = 'rttMs' in state && state.rttMs !== undefined ? `, round trip ${state.rttMs.toFixed(1)} ms` : ''
+  const better = attempt.trials.filter((trial) => isBetter(trial.path, path))
+  const reason = better.length === 0 ? '' : `; nothing better: ${better.map(outcomeOf).join(', ')}`
+  return `${nameOf(used)} (${path}, ${SOURCES[source]})${rtt}${took}${reason}`
+}
+
+function outcomeOf(trial: Trial): string {
+  const { state } = trial
+  const detail = state.name === 'failed' ? `failed, ${state.why}` : state.name
+  return `${nameOf(trial)} (${trial.path}) ${detail}`
+}
+
+function nameOf(trial: Trial): string {
+  return 'address' in trial
+    ? formatAddress(trial.address)
+    : trial.path === 'relay-udp'
+      ? 'relay over UDP'
+      : 'relay over TLS'
 }
 
 function problemOf(state: Started, nowMs: number): Problem | undefined {
   if (state.name === 'lost') return problemOfLost(state)
   if (state.name !== 'enrolling' || nowMs < state.sinceMs + ENROL_DOUBT_MS) return undefined
   const { code, message, hint = '' } = enrolmentUnanswered()
-  const noAddress = state.attempt.trials.length === 0
-  return { code, message, hint: noAddress ? `${NO_ADDRESS_HINT} ${hint}` : hint }
+  return { code, message, hint: hasAddress(state.attempt) ? hint : `${NO_ADDRESS_HINT} ${hint}` }
 }
 
 const NO_ADDRESS_HINT =
@@ -134,15 +174,15 @@ function problemOfLost(state: Extract<LinkState, { readonly name: 'lost' }>): Pr
   if (refused?.state.name === 'refused') {
     return {
       code: refused.state.code,
-      message: `the storage device at ${formatAddress(refused.address)} refused a channel (${refused.state.code})`,
+      message: `the storage device at ${nameOf(refused)} refused a channel (${refused.state.code})`,
       hint: 'Look at the log of the storage device; both devices may need the same version.',
     }
   }
-  const failed = attempt.trials.find(({ state: { name } }) => name === 'failed')
+  const failed = attempt.trials.find(({ state: { name }, path }) => name === 'failed' && isBetter(path, 'relay-udp'))
   if (failed !== undefined) {
     return {
       code: 'STORAGE_UNREACHABLE',
-      message: `the storage device answered at ${formatAddress(failed.address)}, but no channel came of it`,
+      message: `the storage device answered at ${nameOf(failed)}, but no channel came of it`,
       hint: 'Something on the way passes small datagrams only, or drops UDP after the first ones: a firewall or a VPN.',
     }
   }
@@ -150,7 +190,7 @@ function problemOfLost(state: Extract<LinkState, { readonly name: 'lost' }>): Pr
   if (attempt.lookUp.name === 'failed') {
     return { ...unreachable, hint: attempt.lookUp.hint ?? 'Check this network’s way to the internet.' }
   }
-  if (attempt.trials.length === 0) return { ...unreachable, hint: NO_ADDRESS_HINT }
+  if (!hasAddress(attempt)) return { ...unreachable, hint: NO_ADDRESS_HINT }
   return {
     ...unreachable,
     hint: 'Check that the storage device is on and in a network that this camera reaches, and that no firewall blocks its UDP port.',
@@ -158,7 +198,7 @@ function problemOfLost(state: Extract<LinkState, { readonly name: 'lost' }>): Pr
 }
 
 function unreachableMessage(attempt: Attempt): string {
-  const tried = attempt.trials.length === 0 ? 'no address to try' : `no answer from ${trialCount(attempt)}`
+  const tried = hasAddress(attempt) ? `no answer from ${trialCount(attempt)}` : 'no address to try'
   switch (attempt.lookUp.name) {
     case 'failed':
       return `${tried}, and the P2P server did not say where it is (${attempt.lookUp.code})`
@@ -171,8 +211,7 @@ function unreachableMessage(attempt: Attempt): string {
 }
 
 function trialCount(attempt: Attempt): string {
-  const [first] = attempt.trials
-  return attempt.trials.length === 1 && first !== undefined
-    ? formatAddress(first.address)
-    : `${attempt.trials.length} addresses`
+  const direct = attempt.trials.filter((trial) => 'address' in trial)
+  const [first] = direct
+  return direct.length === 1 && first !== undefined ? nameOf(first) : `${direct.length} addresses`
 }

@@ -6,8 +6,9 @@ import { HomewardError } from '../wire/errors.ts'
 import { SIGNAL_NONCE_BYTES, type SignalMessage, type SignalOf } from '../wire/signal.ts'
 import type { Address } from './address.ts'
 import type { ServerAddresses } from './server-addresses.ts'
-import { exchange, type SignalPort } from './signal-port.ts'
-import { lookUpKey, openAnswer, openStatement, readOneAddress } from './signal-proof.ts'
+import { exchange } from './signal-port.ts'
+import { lookUpKey, openAnswer, openStatement, readObserved } from './signal-proof.ts'
+import type { Signals } from './signals.ts'
 import { shortId } from './uid.ts'
 
 /**
@@ -17,7 +18,7 @@ import { shortId } from './uid.ts'
 export const LOOK_UP_SCHEDULE_MS = [0, 100, 300, 700, 1500, 3000, 5000] as const
 
 export interface LookUp {
-  readonly signals: SignalPort
+  readonly signals: Signals
   readonly server: ServerAddresses
   /** Ed25519 key of the storage device, 32 bytes: what its UID says. */
   readonly storage: Uint8Array
@@ -33,10 +34,10 @@ export interface Located {
   readonly candidates: readonly Address[]
   /** Grows with every registration of the storage device. */
   readonly serial: number
-  /** Its address as the server sees it. */
-  readonly observed: Address
-  /** This device's address as the server sees it. */
-  readonly self: Address
+  /** Its UDP address as the server sees it; undefined when it is registered over TLS. */
+  readonly observed: Address | undefined
+  /** This device's UDP address as the server sees it; undefined when it asked over TLS. */
+  readonly self: Address | undefined
   /** Which of the server's addresses answered. */
   readonly server: Address
 }
@@ -63,7 +64,7 @@ export async function lookUp(options: LookUp): Promise<Located> {
     },
     accept: (message, from) => {
       if (message.t !== 'signed' || !equalBytes(message.nonce, request.nonce)) return undefined
-      const result = readLocated(message, server.server.key, storage, from)
+      const result = readLocated(message, server, storage, from)
       return result === undefined ? undefined : { result }
     },
   })
@@ -74,16 +75,17 @@ export async function lookUp(options: LookUp): Promise<Located> {
 
 function readLocated(
   message: SignalOf<'signed'>,
-  serverKey: Uint8Array,
+  server: ServerAddresses,
   storage: Uint8Array,
   from: Address,
 ): Located | undefined {
-  const body = openAnswer(message, serverKey)
+  const body = openAnswer(message, server.server.key)
   if (body?.t !== 'found') return undefined
   const announcement = openStatement(body, { uid: storage })
-  const observed = readOneAddress(body.storage)
-  const self = readOneAddress(body.asker)
-  if (announcement === undefined || observed === undefined || self === undefined) return undefined
+  const observed = readObserved(body.storage)
+  const self = readObserved(body.asker)
+  if (announcement === undefined || observed === 'malformed' || self === 'malformed') return undefined
+  if (body.tls !== undefined) server.learnTlsPort(body.tls)
   return { candidates: announcement.candidates, serial: announcement.serial, observed, self, server: from }
 }
 

@@ -7,6 +7,7 @@ import { RealClock } from '../platform/clock-real.ts'
 import { seededRandom } from '../platform/random.ts'
 import { CHANNEL_MESSAGE_MAX_BYTES, type ChannelCloseReason } from './channel.ts'
 import { createIdentity } from './identity.ts'
+import { waitFor } from './link-devices.ts'
 import { NoiseInitiator, respondNoise } from './noise.ts'
 import { NoiseChannel } from './noise-channel.ts'
 import { UdpForwarder } from './udp-forwarder.ts'
@@ -88,6 +89,42 @@ test('messages arrive whole, in order, also those before anybody listened', asyn
   assert.is(a.path, 'lan')
   assert.throws(() => a.send(new Uint8Array(0)))
   assert.throws(() => a.send(new Uint8Array(CHANNEL_MESSAGE_MAX_BYTES + 1)))
+  await close()
+})
+
+test('an end is used once the other has sent a message of its own, heartbeats are none', async () => {
+  const clock = new FakeClock()
+  const { a, b, close } = await pair(clock)
+  const log: string[] = []
+  b.onUsed(() => log.push('used'))
+  await Promise.all([a, b].map((end) => new Promise<void>((resolve) => end.onReady(resolve))))
+  for (let count = 0; count < 8; count++) {
+    await clock.advance(500)
+    await pause(2)
+  }
+  assert.equal(log, [], 'pings have gone to and fro, and that is not yet a choice')
+  a.send(Uint8Array.of(1))
+  a.send(Uint8Array.of(2))
+  await waitFor(() => log.length > 0, 'the first message')
+  await pause(20)
+  assert.equal(log, ['used'], 'once')
+  b.onUsed(() => log.push('late'))
+  assert.equal(log, ['used', 'late'], 'a late listener is told too')
+  b.onMessage((message) => log.push(`${message[0]}`))
+  assert.equal(log, ['used', 'late', '1', '2'], 'and nothing is lost that came before')
+  a.onUsed(() => log.push('the other end'))
+  assert.is(log.length, 4, 'each end by itself')
+  await close()
+})
+
+test('a message that is delivered is one that was used, in that order', async () => {
+  const { a, b, close } = await pair()
+  const log: string[] = []
+  b.onMessage(() => log.push('message'))
+  b.onUsed(() => log.push('used'))
+  a.send(Uint8Array.of(1))
+  await waitFor(() => log.length === 2, 'both')
+  assert.equal(log, ['message', 'used'])
   await close()
 })
 

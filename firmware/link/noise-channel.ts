@@ -50,6 +50,8 @@ export class NoiseChannel implements Channel {
   #messageListener: ((message: Uint8Array) => void) | undefined
   #drainListener: (() => void) | undefined
   #readyListener: (() => void) | undefined
+  #used = false
+  #usedListener: (() => void) | undefined
   #closeListeners: ((reason: ChannelCloseReason) => void)[] = []
 
   constructor(options: NoiseChannelOptions) {
@@ -118,6 +120,12 @@ export class NoiseChannel implements Channel {
     else this.#readyListener = listener
   }
 
+  /** Told once, when the other end's first message of the session arrives: it has chosen this channel. */
+  onUsed(listener: () => void): void {
+    if (this.#used) listener()
+    else this.#usedListener = listener
+  }
+
   /** Ends at once and tells listeners why; what is queued is dropped. */
   abort(reason: ChannelCloseReason): void {
     this.#end(reason)
@@ -164,6 +172,7 @@ export class NoiseChannel implements Channel {
       case USER:
         this.#heartbeat.streaming()
         this.#deliver(body)
+        this.#chosen()
         break
       case PING:
         if (body[0] === 1) this.#heartbeat.streaming()
@@ -174,6 +183,12 @@ export class NoiseChannel implements Channel {
       default:
         this.#end('malformed')
     }
+  }
+
+  #chosen(): void {
+    if (this.#used) return
+    this.#used = true
+    this.#usedListener?.()
   }
 
   #deliver(message: Uint8Array): void {

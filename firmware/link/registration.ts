@@ -1,51 +1,50 @@
 /**
  * Keeps a storage device registered at a P2P server (patent step A): hello, challenge, signed registration, then a small
- * refresh that also keeps the router's mapping open. Whatever goes wrong it starts over, with growing pauses, for ever.
+ * refresh that also keeps the router's mapping open. Where UDP does not get through, the same goes over TLS, until it does.
+ * Whatever goes wrong it starts over, with growing pauses, for ever. What the server carries here comes out of it too.
  */
 import { type Clock, sleep } from '../platform/clock.ts'
 import { type Random, randomBelow } from '../platform/random.ts'
-import { equalBytes, toHex } from '../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
-import {
-  MAX_PARTS,
-  type RefusalReason,
-  SIGNAL_NONCE_BYTES,
-  type SignalMessage,
-  type SignalOf,
-  TAGS_PER_PART,
-} from '../wire/signal.ts'
+import { type RefusalReason, SIGNAL_NONCE_BYTES, type SignalMessage } from '../wire/signal.ts'
 import { type Address, sameAddress } from './address.ts'
+import { checkBox } from './carry.ts'
 import type { Identity } from './identity.ts'
-import { concat } from './pair.ts'
+import { MAX_TAGS, type Outcome, type Pass, RegistrationRound, type Way } from './registration-round.ts'
+import type { RelayOwner } from './relay-udp.ts'
 import type { ServerAddresses } from './server-addresses.ts'
-import { exchange, type SignalPort } from './signal-port.ts'
-import { openAnswer, readOneAddress, signStatement } from './signal-proof.ts'
+import { openAnswer, readObserved } from './signal-proof.ts'
+import type { SignalLine, Signals } from './signals.ts'
+
+export { MAX_TAGS, packTags, REQUEST_SCHEDULE_MS } from './registration-round.ts'
 
 /** Below 30 s, after which many routers forget a UDP mapping; each device draws its own time, so that they do not march. */
 export const REFRESH_MIN_MS = 20_000
 export const REFRESH_MAX_MS = 25_000
 
-/** Doubling gaps; the last entry is giving up, before the next refresh would be due. */
-export const REQUEST_SCHEDULE_MS = [0, 300, 900, 2100, 4500, 8000] as const
-
 /** The pause after the first failure, doubled up to the longest: a server that is back is found within one refresh. */
 export const RETRY_FIRST_MS = 1000
 export const RETRY_LONGEST_MS = 15_000
 
+/** How often UDP is tried again while TLS serves: networks change seldom, and a try is six small datagrams at most. */
+export const UDP_AGAIN_MS = 60_000
+
 /** A server that answers every cookie of its own with a new challenge is broken; do not follow it round and round. */
 const MAX_CHALLENGES = 4
 
-/** More tags than this are not registered, see {@link RegistrationStatus}. */
-export const MAX_TAGS = MAX_PARTS * TAGS_PER_PART
+/** Opens a TLS line to the first of these addresses that proves this key: dialServer of tls-line. */
+export type TlsDialer = (addresses: readonly Address[], key: Uint8Array, signal: AbortSignal) => Promise<SignalLine>
 
 export interface RegistrationOptions {
   readonly identity: Identity
-  readonly signals: SignalPort
+  readonly signals: Signals
   readonly server: ServerAddresses
   /** Read at every registration: 16 bytes for each enrolled camera and open setup code, in an order that stays. */
   readonly tags: () => readonly Uint8Array[]
   /** Read at every registration: this device's own addresses, best first. */
   readonly candidates: () => readonly Address[]
+  /** Without it there is no way but UDP. */
+  readonly dial?: TlsDialer | undefined
   readonly clock: Clock
   readonly random: Random
 }
@@ -55,9 +54,11 @@ export type RegistrationStatus =
   | { readonly state: 'contacting' }
   | {
       readonly state: 'registered'
+      readonly transport: 'udp' | 'tls'
+      /** Its UDP address, or its TLS address. */
       readonly server: Address
-      /** This device as the server sees it. */
-      readonly observed: Address
+      /** This device's UDP address as the server sees it; undefined over TLS. */
+      readonly observed: Address | undefined
       readonly confirmedMonoUs: number
       readonly tags: number
       /** Tags beyond MAX_TAGS: these cameras find the device in the LAN only. */
@@ -65,32 +66,36 @@ export type RegistrationStatus =
     }
   | { readonly state: 'waiting'; readonly error: HomewardError; readonly retryMonoUs: number }
 
-/** A server's address that answered, and the cookie that proves ours to it. */
-interface Pass {
-  readonly server: Address
-  readonly cookie: Uint8Array
+/**
+ * A box that the server carried here. `from`: the camera's UDP address as the server sees it; undefined when it came by TLS.
+ * `reply` sends a box back the same way, within 10 s, and a few times at most.
+ */
+export type CarriedListener = (box: Uint8Array, from: Address | undefined, reply: (box: Uint8Array) => void) => void
+
+type Transport = Way['transport']
+
+/** Why a stay came to its end. */
+interface End {
+  readonly error: HomewardError
+  readonly wasRegistered: boolean
 }
 
-type Outcome =
-  | { readonly kind: 'confirmed'; readonly pass: Pass; readonly observed: Address }
-  | { readonly kind: 'challenged'; readonly pass: Pass }
-  | { readonly kind: 'refused'; readonly reason: RefusalReason }
-
-interface TagCount {
-  readonly registered: number
-  readonly leftOut: number
-}
+const UDP_FIRST: readonly Transport[] = ['udp', 'tls']
+const TLS_FIRST: readonly Transport[] = ['tls', 'udp']
 
 export class Registration {
   readonly #options: RegistrationOptions
   readonly #stop = new AbortController()
+  readonly #carriedListeners = new Set<CarriedListener>()
   #running: Promise<void> | undefined
   #status: RegistrationStatus = { state: 'stopped' }
   #serial = 0
-  #tags: TagCount = { registered: 0, leftOut: 0 }
+  #tags = { registered: 0, leftOut: 0 }
   /** Tags or candidates changed since they were last read. */
   #changed = false
   #pause: AbortController | undefined
+  /** The way and the pass of the last confirmation, while it holds. */
+  #stay: { readonly way: Way; readonly pass: Pass } | undefined
 
   constructor(options: RegistrationOptions) {
     this.#options = options
@@ -112,6 +117,18 @@ export class Registration {
     return this.#status
   }
 
+  /** What makes a relay ours, whichever way we are registered; undefined while we are not. */
+  owner(): RelayOwner | undefined {
+    if (this.#stay === undefined) return undefined
+    return { cookie: this.#stay.pass.cookie, uid: this.#options.identity.publicKey }
+  }
+
+  /** Returns the way to stop. */
+  onCarried(listener: CarriedListener): () => void {
+    this.#carriedListeners.add(listener)
+    return () => this.#carriedListeners.delete(listener)
+  }
+
   /** Tags or candidates have changed: registers anew at once, also in the middle of a pause after a failure. */
   refresh(): void {
     this.#changed = true
@@ -121,36 +138,118 @@ export class Registration {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options
     let failures = 0
+    let order = UDP_FIRST
     while (!signal.aborted) {
-      this.#status = { state: 'contacting' }
-      let wasRegistered = false
-      const error = await this.#stayRegistered(signal, () => {
-        wasRegistered = true
-      })
+      const outcome = await this.#tryWays(order, signal)
       if (signal.aborted) return
+      order = outcome.order
+      if (outcome.end === undefined) continue
+      const { error, wasRegistered } = outcome.end
       failures = wasRegistered ? 1 : failures + 1
       const pauseMs = retryPauseMs(failures, random)
       this.#status = { state: 'waiting', error, retryMonoUs: clock.monoUs() + pauseMs * 1000 }
-      await this.#wait(pauseMs)
+      await this.#wait(pauseMs, signal)
+    }
+  }
+
+  /** One way after the other. Without an `end` there is something better than a pause: to go on in this order at once. */
+  async #tryWays(
+    order: readonly Transport[],
+    signal: AbortSignal,
+  ): Promise<{ readonly order: readonly Transport[]; readonly end?: End }> {
+    let failed: End | undefined
+    for (const transport of order) {
+      this.#status = { state: 'contacting' }
+      const end = transport === 'udp' ? await this.#overUdp(signal) : await this.#overTls(signal)
+      if (end === 'udp is back') return { order: UDP_FIRST }
+      // UDP has just failed, so it is not what to begin with.
+      if (transport === 'tls' && end?.wasRegistered === true) return { order: TLS_FIRST, end }
+      if (end !== undefined) {
+        failed = { error: failed?.error ?? end.error, wasRegistered: failed?.wasRegistered || end.wasRegistered }
+      }
+    }
+    const end = failed ?? { error: silence(this.#options.server.name), wasRegistered: false }
+    return { order: UDP_FIRST, end }
+  }
+
+  async #overUdp(signal: AbortSignal): Promise<End> {
+    const { signals, server } = this.#options
+    try {
+      return await this.#stayRegistered({ transport: 'udp', signals, addresses: await server.current(signal) }, signal)
+    } catch (error) {
+      if (isHomewardError(error)) return { error, wasRegistered: false }
+      throw error
+    }
+  }
+
+  /** Undefined when there is no such way. */
+  async #overTls(signal: AbortSignal): Promise<End | 'udp is back' | undefined> {
+    const { dial, server } = this.#options
+    if (dial === undefined) return undefined
+    let line: SignalLine
+    try {
+      line = await dial(await server.currentTls(signal), server.server.key, signal)
+    } catch (error) {
+      if (isHomewardError(error)) return { error, wasRegistered: false }
+      throw error
+    }
+    const over = new AbortController()
+    const stop = () => {
+      over.abort()
+      this.#pause?.abort()
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    line.onClose(stop)
+    const watching = this.#untilUdp(over.signal).then((isBack) => {
+      if (isBack) stop()
+      return isBack
+    })
+    const end = await this.#stayRegistered({ transport: 'tls', signals: line, addresses: [line.address] }, over.signal)
+    stop()
+    signal.removeEventListener('abort', stop)
+    await line.close()
+    return (await watching) ? 'udp is back' : end
+  }
+
+  /** True when the server answers by UDP; false when `signal` aborts before. */
+  async #untilUdp(signal: AbortSignal): Promise<boolean> {
+    const { signals, server, clock } = this.#options
+    for (;;) {
+      await sleep(clock, UDP_AGAIN_MS, signal)
+      if (signal.aborted) return false
+      try {
+        const way: Way = { transport: 'udp', signals, addresses: await server.current(signal) }
+        if ((await new RegistrationRound(this.#options, way, signal).greet()) !== undefined) return true
+      } catch (error) {
+        if (!isHomewardError(error)) throw error
+      }
     }
   }
 
   /** Returns why it is not registered any more. */
-  async #stayRegistered(signal: AbortSignal, onRegistered: () => void): Promise<HomewardError> {
-    let pass: Pass | undefined
+  async #stayRegistered(way: Way, signal: AbortSignal): Promise<End> {
+    const round = new RegistrationRound(this.#options, way, signal)
+    const stopListening = way.signals.listen((message, from) => this.#receive(message, from, way))
     try {
-      pass = await this.#greet(await this.#options.server.current(signal), signal)
-    } catch (error) {
-      if (isHomewardError(error)) return error
-      throw error
+      return await this.#stayIn(round, way, signal)
+    } finally {
+      stopListening()
+      this.#stay = undefined
     }
+  }
+
+  async #stayIn(round: RegistrationRound, way: Way, signal: AbortSignal): Promise<End> {
+    const { server, random } = this.#options
+    let wasRegistered = false
+    let pass = await round.greet()
     let request: 'register' | 'keep' = 'register'
     let challenges = 0
     while (pass !== undefined) {
       const outcome: Outcome | undefined =
-        request === 'register' ? await this.#register(pass, signal) : await this.#keep(pass, signal)
+        request === 'register' ? await round.register(pass, this.#announced()) : await round.keep(pass)
       if (outcome === undefined) break
-      if (outcome.kind === 'refused') return refusal(this.#options.server.name, outcome.reason)
+      if (outcome.kind === 'refused') return { error: refusal(server.name, outcome.reason), wasRegistered }
       pass = outcome.pass
       if (outcome.kind === 'challenged') {
         challenges++
@@ -159,18 +258,20 @@ export class Registration {
         continue
       }
       challenges = 0
-      onRegistered()
-      this.#confirm(pass.server, outcome.observed)
-      if (!this.#changed) await this.#wait(refreshMs(this.#options.random))
+      wasRegistered = true
+      this.#confirm(way, pass, outcome.observed)
+      if (!this.#changed) await this.#wait(refreshMs(random), signal)
       request = this.#changed ? 'register' : 'keep'
     }
-    return silence(this.#options.server.name)
+    return { error: silence(server.name), wasRegistered }
   }
 
-  #confirm(server: Address, observed: Address): void {
+  #confirm(way: Way, pass: Pass, observed: Address | undefined): void {
+    this.#stay = { way, pass }
     this.#status = {
       state: 'registered',
-      server,
+      transport: way.transport,
+      server: pass.server,
       observed,
       confirmedMonoUs: this.#options.clock.monoUs(),
       tags: this.#tags.registered,
@@ -178,109 +279,43 @@ export class Registration {
     }
   }
 
-  /** The first of the server's addresses that answers. */
-  #greet(addresses: readonly Address[], signal: AbortSignal): Promise<Pass | undefined> {
-    const { signals, random } = this.#options
-    const hello: SignalMessage = { t: 'register-hello', nonce: random.bytes(SIGNAL_NONCE_BYTES) }
-    return this.#exchange<Pass>(signal, {
-      send: () => {
-        for (const address of addresses) signals.send(hello, address)
-      },
-      accept: (message, from) => {
-        if (message.t !== 'challenge' || !equalBytes(message.nonce, hello.nonce)) return undefined
-        if (!addresses.some((address) => sameAddress(address, from))) return undefined
-        return { result: { server: from, cookie: message.cookie } }
-      },
-    })
-  }
-
-  /** All parts, until every one is confirmed. */
-  #register(pass: Pass, signal: AbortSignal): Promise<Outcome | undefined> {
-    const open = new Map(this.#registerMessages(pass.cookie).map((message) => [toHex(message.nonce), message]))
-    return this.#exchange<Outcome>(signal, {
-      send: () => {
-        for (const message of open.values()) this.#options.signals.send(message, pass.server)
-      },
-      accept: (message) => {
-        if (!('nonce' in message) || !open.has(toHex(message.nonce))) return undefined
-        const outcome = this.#readAnswer(message, pass.server, 'registered')
-        if (outcome === undefined) return undefined
-        if (outcome.kind !== 'confirmed') return { result: outcome }
-        open.delete(toHex(message.nonce))
-        return open.size === 0 ? { result: outcome } : 'taken'
-      },
-    })
-  }
-
-  #keep(pass: Pass, signal: AbortSignal): Promise<Outcome | undefined> {
-    const { signals, identity, random } = this.#options
-    const nonce = random.bytes(SIGNAL_NONCE_BYTES)
-    const keep: SignalMessage = { t: 'keep', nonce, cookie: pass.cookie, uid: identity.publicKey }
-    return this.#exchange<Outcome>(signal, {
-      send: () => signals.send(keep, pass.server),
-      accept: (message) => {
-        if (!equalBytes(message.nonce, nonce)) return undefined
-        const outcome = this.#readAnswer(message, pass.server, 'kept')
-        return outcome === undefined ? undefined : { result: outcome }
-      },
-    })
-  }
-
-  #readAnswer(message: SignalMessage, server: Address, confirmation: 'registered' | 'kept'): Outcome | undefined {
-    if (message.t === 'challenge') return { kind: 'challenged', pass: { server, cookie: message.cookie } }
-    if (message.t !== 'signed') return undefined
-    const body = openAnswer(message, this.#options.server.server.key)
-    if (body?.t === 'refused') return { kind: 'refused', reason: body.reason }
-    if (body?.t !== 'registered' && body?.t !== 'kept') return undefined
-    const observed = readOneAddress(body.observed)
-    if (body.t !== confirmation || observed === undefined) return undefined
-    return { kind: 'confirmed', pass: { server, cookie: body.cookie }, observed }
-  }
-
-  /** What there is to register now, signed for this cookie. */
-  #registerMessages(cookie: Uint8Array): SignalOf<'register'>[] {
-    const { identity, server, clock, random } = this.#options
+  /** What there is to register now. */
+  #announced() {
     this.#changed = false
-    const all = this.#options.tags()
-    const candidates = this.#options.candidates()
-    const packed = packTags(all.slice(0, MAX_TAGS))
-    this.#tags = { registered: Math.min(all.length, MAX_TAGS), leftOut: Math.max(0, all.length - MAX_TAGS) }
-    this.#serial = Math.max(this.#serial + 1, clock.wallUs())
-    return packed.map((tags, part) => {
-      const terms = { cookie, part, parts: packed.length, tags }
-      const signed = signStatement(identity, server.server.key, { serial: this.#serial, candidates }, terms)
-      return { t: 'register', nonce: random.bytes(SIGNAL_NONCE_BYTES), ...terms, ...signed }
-    })
+    const tags = this.#options.tags()
+    this.#tags = { registered: Math.min(tags.length, MAX_TAGS), leftOut: Math.max(0, tags.length - MAX_TAGS) }
+    this.#serial = Math.max(this.#serial + 1, this.#options.clock.wallUs())
+    return { tags, candidates: this.#options.candidates(), serial: this.#serial }
   }
 
-  #exchange<T>(
-    signal: AbortSignal,
-    what: {
-      readonly send: () => void
-      readonly accept: (message: SignalMessage, from: Address) => { readonly result: T } | 'taken' | undefined
-    },
-  ): Promise<T | undefined> {
-    const { signals, clock } = this.#options
-    return exchange<T>({ signals, clock, scheduleMs: REQUEST_SCHEDULE_MS, signal, ...what })
+  #receive(message: SignalMessage, from: Address, way: Way): boolean {
+    const stay = this.#stay
+    if (message.t !== 'carried' || stay?.way !== way || !sameAddress(from, stay.pass.server)) return false
+    const { server, identity, random } = this.#options
+    const body = openAnswer(message, server.server.key)
+    const camera = body?.t === 'carried' ? readObserved(body.from) : 'malformed'
+    if (body?.t !== 'carried' || camera === 'malformed') return false
+    const { handle } = body
+    const reply = (box: Uint8Array) => {
+      checkBox(box)
+      // The newest cookie of this way; once another way is taken, the server would not take an answer by this one.
+      if (this.#stay?.way !== way) return
+      const { cookie } = this.#stay.pass
+      const nonce = random.bytes(SIGNAL_NONCE_BYTES)
+      way.signals.send({ t: 'carry-back', nonce, cookie, uid: identity.publicKey, handle, box }, from)
+    }
+    for (const listener of [...this.#carriedListeners]) listener(body.box, camera, reply)
+    return true
   }
 
   /** Until the time is over, something changed, or the end. */
-  async #wait(ms: number): Promise<void> {
-    if (this.#stop.signal.aborted) return
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     const pause = new AbortController()
     this.#pause = pause
     await sleep(this.#options.clock, ms, pause.signal)
     this.#pause = undefined
   }
-}
-
-/** Tags by parts, at least one part. */
-export function packTags(tags: readonly Uint8Array[]): Uint8Array[] {
-  const parts: Uint8Array[] = []
-  for (let at = 0; at < Math.max(1, tags.length); at += TAGS_PER_PART) {
-    parts.push(concat(...tags.slice(at, at + TAGS_PER_PART)))
-  }
-  return parts
 }
 
 /** Doubling, and up to a quarter shorter by chance, so that devices do not come back all at once. */
@@ -302,7 +337,7 @@ function silence(server: string): HomewardError {
 }
 
 function refusal(server: string, reason: RefusalReason): HomewardError {
-  const why = reason === 'server-full' ? 'it is full' : 'too many devices are registered from this internet address'
+  const why = reason === 'address-full' ? 'too many devices are registered from this internet address' : 'it is full'
   return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${server} refused the registration: ${why}`, {
     hint: 'Use another P2P server, or ask who runs this one.',
   })

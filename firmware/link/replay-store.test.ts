@@ -24,7 +24,7 @@ const peer = randomBytes(32)
 
 /** File writes take real time, which a fake clock does not wait for. */
 async function written(path: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 2000; tries++) {
     if (await stat(path).catch(() => undefined)) return
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

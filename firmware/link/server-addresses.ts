@@ -18,6 +18,11 @@ export const RESOLVE_TIMEOUT_MS = 10_000
 /** All addresses of a server are asked at once; more than these would be a burst. */
 const MAX_SERVER_ADDRESSES = 8
 
+/** How far above its UDP port a server's TLS port is, unless it says another: 7440 and 7443. */
+export const TLS_PORT_STEP = 3
+
+type TlsPlace = Pick<SetupServer, 'host' | 'port'>
+
 export class ServerAddresses {
   readonly server: SetupServer
   readonly #clock: Clock
@@ -25,11 +30,17 @@ export class ServerAddresses {
   /** One question at a time: the system's resolver occupies a thread of Node's pool while it waits. */
   #asking: Promise<readonly Address[]> | undefined
   #last: readonly Address[] = []
+  readonly #tlsPlace: TlsPlace | undefined
+  #tlsPort: number
+  #tlsHost: ServerAddresses | undefined
 
-  constructor(server: SetupServer, clock: Clock, resolve: ResolveHost = resolveWithSystem) {
+  /** `tls`: where it is reached by TLS, when that is not the same host and its own word. */
+  constructor(server: SetupServer, clock: Clock, resolve: ResolveHost = resolveWithSystem, tls?: TlsPlace) {
     this.server = server
     this.#clock = clock
     this.#resolve = resolve
+    this.#tlsPlace = tls
+    this.#tlsPort = server.port + TLS_PORT_STEP
   }
 
   /** `host:port`, for messages. */
@@ -58,6 +69,22 @@ export class ServerAddresses {
       over.abort()
     }
     return this.#last
+  }
+
+  /** The server itself said where it listens for TLS; what was set by hand goes before it. */
+  learnTlsPort(port: number): void {
+    this.#tlsPort = port
+  }
+
+  /** Where it is reached by TLS. Throws as {@link current}. */
+  async currentTls(signal: AbortSignal): Promise<readonly Address[]> {
+    if (this.#tlsPlace !== undefined && this.#tlsPlace.host !== this.server.host) {
+      this.#tlsHost ??= new ServerAddresses({ ...this.#tlsPlace, key: this.server.key }, this.#clock, this.#resolve)
+      return this.#tlsHost.current(signal)
+    }
+    const port = this.#tlsPlace?.port ?? this.#tlsPort
+    const addresses = await this.current(signal)
+    return addresses.flatMap(({ host }) => canonicalAddress(host, port) ?? [])
   }
 
   async #ask(): Promise<readonly Address[]> {

@@ -1,11 +1,11 @@
 /** The P2P server's key: given, pinned at an earlier contact, or learned at the first one and pinned from then on. */
 import { join } from 'node:path'
-import type { Clock } from '../platform/clock.ts'
+import { type Clock, sleep } from '../platform/clock.ts'
 import { type Random, realRandom } from '../platform/random.ts'
 import { equalBytes } from '../wire/bytes.ts'
-import { HomewardError } from '../wire/errors.ts'
+import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { SIGNAL_NONCE_BYTES, type SignalMessage } from '../wire/signal.ts'
-import { sameAddress } from './address.ts'
+import { type Address, sameAddress } from './address.ts'
 import { REQUEST_SCHEDULE_MS } from './registration.ts'
 import { type ResolveHost, ServerAddresses } from './server-addresses.ts'
 import type { SetupServer } from './setup-code.ts'
@@ -42,13 +42,44 @@ export interface LearnOptions {
   readonly clock: Clock
   readonly random?: Random
   readonly resolve?: ResolveHost
+  /** Asks by TLS, where UDP gets no answer. Rejects as {@link dialServer}. */
+  readonly askByTls?: (addresses: readonly Address[], signal: AbortSignal) => Promise<Uint8Array>
   readonly signal: AbortSignal
 }
 
+/** A server that is reached by UDP has answered by then. */
+export const LEARN_TLS_AFTER_MS = 1_000
+
 /** Asks the server for its key. Throws SERVER_UNREACHABLE, CANCELLED. */
 export async function learnServer(place: ServerPlace, options: LearnOptions): Promise<SetupServer> {
-  const { signals, clock, random = realRandom, resolve, signal } = options
-  const addresses = await new ServerAddresses({ ...place, key: UNKNOWN_KEY }, clock, resolve).current(signal)
+  const { clock, resolve, askByTls, signal } = options
+  const server = new ServerAddresses({ ...place, key: UNKNOWN_KEY }, clock, resolve)
+  const addresses = await server.current(signal)
+  const over = new AbortController()
+  const either = AbortSignal.any([signal, over.signal])
+  const byTls = async () => {
+    await sleep(clock, LEARN_TLS_AFTER_MS, either)
+    if (askByTls === undefined || either.aborted) throw silent(place)
+    return askByTls(await server.currentTls(either), either)
+  }
+  try {
+    const key = await Promise.any([askByUdp(place, addresses, options, either), byTls()])
+    return { ...place, key }
+  } catch (error) {
+    if (signal.aborted) throw new HomewardError('CANCELLED', 'the contact with the P2P server was cancelled')
+    if (error instanceof AggregateError && error.errors.every((one) => isHomewardError(one))) throw silent(place)
+    throw error
+  } finally {
+    over.abort()
+  }
+}
+
+async function askByUdp(
+  place: ServerPlace,
+  addresses: readonly Address[],
+  { signals, clock, random = realRandom }: LearnOptions,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const hello: SignalMessage = { t: 'register-hello', nonce: random.bytes(SIGNAL_NONCE_BYTES) }
   const key = await exchange<Uint8Array>({
     signals,
@@ -63,9 +94,12 @@ export async function learnServer(place: ServerPlace, options: LearnOptions): Pr
       return addresses.some((address) => sameAddress(address, from)) ? { result: message.key } : undefined
     },
   })
-  if (key !== undefined) return { ...place, key }
-  if (signal.aborted) throw new HomewardError('CANCELLED', 'the contact with the P2P server was cancelled')
-  throw new HomewardError('SERVER_UNREACHABLE', `the P2P server ${place.host}:${place.port} does not answer`, {
-    hint: 'It may be down, or its UDP port may be blocked on the way.',
+  if (key === undefined) throw silent(place)
+  return key
+}
+
+function silent({ host, port }: ServerPlace): HomewardError {
+  return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${host}:${port} does not answer`, {
+    hint: 'It may be down, or its ports may be blocked on the way.',
   })
 }

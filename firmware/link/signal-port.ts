@@ -4,9 +4,7 @@ import { isHomewardError } from '../wire/errors.ts'
 import { decodeSignal, encodeSignal, type SignalMessage } from '../wire/signal.ts'
 import { type Address, canonicalAddress } from './address.ts'
 import { type DatagramPort, SIGNAL_KIND } from './datagram-port.ts'
-
-/** True: the message was for this listener, nobody else is asked. */
-export type SignalListener = (message: SignalMessage, from: Address) => boolean
+import type { SignalListener, Signals } from './signals.ts'
 
 export interface SignalPortCounters {
   received: number
@@ -16,7 +14,7 @@ export interface SignalPortCounters {
   unexpected: number
 }
 
-export class SignalPort {
+export class SignalPort implements Signals {
   readonly counters: SignalPortCounters = { received: 0, malformed: 0, unexpected: 0 }
   readonly #port: DatagramPort
   readonly #listeners = new Set<SignalListener>()
@@ -66,8 +64,10 @@ export function signalDatagram(message: SignalMessage): Uint8Array {
 
 /** Undefined for whatever is not a signalling frame of this version. */
 export function readSignalDatagram(datagram: Uint8Array): SignalMessage | undefined {
+  if (datagram.byteLength === 0) return undefined
   try {
-    return decodeSignal(datagram.subarray(1))
+    // A plain view: udx hands out Buffers, whose slice() is none to anybody else's mind.
+    return decodeSignal(new Uint8Array(datagram.buffer, datagram.byteOffset + 1, datagram.byteLength - 1))
   } catch (error) {
     if (isHomewardError(error)) return undefined
     throw error
@@ -75,7 +75,7 @@ export function readSignalDatagram(datagram: Uint8Array): SignalMessage | undefi
 }
 
 export interface Exchange<T> {
-  readonly signals: SignalPort
+  readonly signals: Signals
   readonly clock: Clock
   /** When to send, counted from the start, ascending; the last entry is when to give up. */
   readonly scheduleMs: readonly number[]

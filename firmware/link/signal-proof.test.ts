@@ -4,7 +4,7 @@ import { seededRandom } from '../platform/random.ts'
 import { MAX_CANDIDATES } from '../wire/signal.ts'
 import { encodeAddress } from './address.ts'
 import { createIdentity } from './identity.ts'
-import { lookUpKey, openAnswer, openStatement, readOneAddress, signAnswer, signStatement } from './signal-proof.ts'
+import { lookUpKey, openAnswer, openStatement, readObserved, signAnswer, signStatement } from './signal-proof.ts'
 
 const random = seededRandom(7)
 const storage = createIdentity(random.bytes(32))
@@ -92,10 +92,10 @@ test('a look-up key belongs to one UID and one tag', () => {
 
 test('one address is one address', () => {
   const [first = { host: '', port: 0 }, second = first] = candidates
-  assert.equal(readOneAddress(encodeAddress(second)), second)
-  assert.is(readOneAddress(new Uint8Array(0)), undefined)
-  assert.is(readOneAddress(Uint8Array.from([...encodeAddress(first), ...encodeAddress(second)])), undefined)
-  assert.is(readOneAddress(encodeAddress(first).subarray(0, 6)), undefined)
+  assert.equal(readObserved(encodeAddress(second)), second)
+  assert.is(readObserved(new Uint8Array(0)), undefined)
+  assert.is(readObserved(Uint8Array.from([...encodeAddress(first), ...encodeAddress(second)])), 'malformed')
+  assert.is(readObserved(encodeAddress(first).subarray(0, 6)), 'malformed')
 })
 
 test.run()

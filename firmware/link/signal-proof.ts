@@ -6,6 +6,7 @@
  *   the registration is fresh and meant for it, and convinces a camera (which sees the hash only) that the addresses are
  *   the device's own, while nobody can register the statement a second time or at another server.
  * - A server signs its answers together with the request's nonce: they cannot be kept for later.
+ * - Over TLS it also signs what the connection's two ends have in common: no certificate has to be trusted.
  */
 import { ByteReader, ByteWriter, equalBytes } from '../wire/bytes.ts'
 import { isHomewardError } from '../wire/errors.ts'
@@ -18,6 +19,7 @@ import {
   MAX_CANDIDATES,
   type SignalOf,
   TAG_BYTES,
+  type TlsProof,
 } from '../wire/signal.ts'
 import { type Address, addressBytes, readAddress, writeAddress } from './address.ts'
 import type { Identity } from './identity.ts'
@@ -27,6 +29,7 @@ import { hash, sign, verifySignature } from './sodium.ts'
 const STATEMENT_DOMAIN = domain('homeward statement v1')
 const PROOF_DOMAIN = domain('homeward registration v1')
 const ANSWER_DOMAIN = domain('homeward answer v1')
+const TLS_DOMAIN = domain('homeward tls v1')
 const LOOK_UP_DOMAIN = domain('homeward look-up v1')
 
 /** What a registration is tied to. */
@@ -87,8 +90,27 @@ export function signAnswer(server: Identity, nonce: Uint8Array, body: AnswerBody
   return { t: 'signed', nonce, body: bytes, signature }
 }
 
+/** A box for a storage device; `nonce` is that of the carry. */
+export function signCarried(
+  server: Identity,
+  nonce: Uint8Array,
+  body: Extract<AnswerBody, { t: 'carried' }>,
+): SignalOf<'carried'> {
+  return { ...signAnswer(server, nonce, body), t: 'carried' }
+}
+
+/** Says over a TLS connection which server is at its end; `exported` is what only the two ends of it know (RFC 8446, 7.5). */
+export function signTls(server: Identity, exported: Uint8Array): TlsProof {
+  return { t: 'tls-proof', key: server.publicKey, signature: sign(concat(TLS_DOMAIN, exported), server.secretKey) }
+}
+
+/** True when the key it names signed for this very connection. */
+export function isTlsProven(proof: TlsProof, exported: Uint8Array): boolean {
+  return verifySignature(proof.signature, concat(TLS_DOMAIN, exported), proof.key)
+}
+
 /** The answer if the pinned server gave it to the request with this nonce. */
-export function openAnswer(message: SignalOf<'signed'>, serverKey: Uint8Array): AnswerBody | undefined {
+export function openAnswer(message: SignalOf<'signed' | 'carried'>, serverKey: Uint8Array): AnswerBody | undefined {
   const covered = concat(ANSWER_DOMAIN, message.nonce, message.body)
   if (!verifySignature(message.signature, covered, serverKey)) return undefined
   return unlessMalformed(() => decodeAnswerBody(message.body))
@@ -102,10 +124,11 @@ export function lookUpKey(uid: Uint8Array, tag: Uint8Array): Uint8Array {
   return hash(TAG_BYTES, [LOOK_UP_DOMAIN, uid, tag])
 }
 
-/** One address that stands by itself; undefined when it is none. */
-export function readOneAddress(bytes: Uint8Array): Address | undefined {
+/** One address that stands by itself, or undefined for none at all: of somebody who was seen over TLS. */
+export function readObserved(bytes: Uint8Array): Address | undefined | 'malformed' {
+  if (bytes.byteLength === 0) return undefined
   const addresses = unlessMalformed(() => unpackAddresses(bytes))
-  return addresses?.length === 1 ? addresses[0] : undefined
+  return addresses?.length === 1 && addresses[0] !== undefined ? addresses[0] : 'malformed'
 }
 
 function proofOf(serverKey: Uint8Array, { cookie, part, parts, tags }: RegistrationTerms): Uint8Array {

@@ -1,8 +1,9 @@
 /**
- * The storage device's end of one camera's channels: at most one being opened, at most one in use, and the newest wins.
+ * The storage device's end of one camera's channels: a few being opened, for the camera tries several paths at once, and at
+ * most one in use: the one that the camera has spoken on last.
  */
 import type { Duplex } from 'node:stream'
-import type { UdxStream } from 'udx-native'
+import type { RawStream } from '@hyperswarm/secret-stream'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Address } from './address.ts'
 import type { Channel } from './channel.ts'
@@ -11,12 +12,15 @@ import type { Identity } from './identity.ts'
 import { type ChannelKeys, respondNoise } from './noise.ts'
 import { NoiseChannel } from './noise-channel.ts'
 import type { Peer } from './peer.ts'
-import type { UdxPort } from './udx-port.ts'
+import type { RelayLeg } from './server-help.ts'
+import type { PortStream, UdxPort } from './udx-port.ts'
 
-/** The camera gives up sooner (OPEN_GIVE_UP_MS); what it left behind is cleared away then. */
-export const OPENING_LIMIT_MS = 5_000
+/** The camera gives up sooner (OPEN_RELAY_LIMIT_MS); what it left behind is cleared away then. */
+export const OPENING_LIMIT_MS = 8_000
 /** A handshake costs a handful of curve operations: an enrolled camera gone mad must not keep the processor busy. */
 export const OPENINGS_PER_SECOND = 10
+/** One for each path, and some that the camera has given up already. */
+const OPENINGS_MAX = 8
 
 export interface StorageLineOptions {
   readonly identity: Identity
@@ -29,9 +33,10 @@ export interface StorageLineOptions {
 
 interface Opening {
   readonly answer: Opened
-  /** Where the camera is. */
-  readonly from: Address
-  readonly bytes: UdxStream | Duplex
+  /** Where the camera is, when it is there that it hears of the end of the channel. */
+  readonly from: Address | undefined
+  readonly path: Open['path']
+  readonly bytes: RawStream
   readonly limit: Timer
   channel: NoiseChannel | undefined
 }
@@ -39,10 +44,11 @@ interface Opening {
 export class StorageLine {
   readonly peer: Peer
   readonly #options: StorageLineOptions
-  #opening: Opening | undefined
+  /** By attempt. */
+  readonly #openings = new Map<string, Opening>()
   #live: { readonly answer: Opened; readonly channel: NoiseChannel; readonly sinceMs: number } | undefined
   #second = 0
-  #openings = 0
+  #begun = 0
   #closed = false
 
   constructor(options: StorageLineOptions) {
@@ -56,35 +62,67 @@ export class StorageLine {
 
   /** The answer to an authentic, fresh `open` over UDP: the same for the same attempt. Undefined: silence. */
   open(request: Open, from: Address): Opened | undefined {
-    for (const answer of [this.#opening?.answer, this.#live?.answer]) {
-      if (answer?.attempt === request.attempt) return answer
-    }
-    if (request.stream === 0) return undefined
-    const noise = this.#respond(request)
-    if (noise === undefined) return undefined
+    const known = this.#known(request)
+    if (known !== undefined) return known
     const stream = this.#options.port.openStream()
     stream.connect(request.stream, from)
-    const opening = this.#begin(
-      { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply },
-      from,
-      stream.bytes,
-    )
-    this.#awaitFirstBytes(opening, stream.bytes, noise.keys)
-    return opening.answer
+    return this.#openUdx(request, stream, from)
   }
 
-  /** The answer to an authentic, fresh `open` that came on `bytes`, which the channel is to be made of. Undefined: silence. */
-  openOn(bytes: Duplex, request: Open, from: Address): Opened | undefined {
+  /** The same for one that the server carried: `join` makes our leg of the relay. */
+  openAtRelay(request: Open, join: (stream: number) => Promise<RelayLeg>): Opened | undefined {
+    const known = this.#known(request)
+    if (known !== undefined) return known
+    const stream = this.#options.port.openStream()
+    const answer = this.#openUdx(request, stream, undefined)
+    if (answer === undefined) return undefined
+    join(stream.id).then(
+      (leg) => {
+        if (this.#openings.has(request.attempt)) stream.connect(leg.stream, leg.to)
+      },
+      () => this.#abandon(request.attempt),
+    )
+    return answer
+  }
+
+  /** The answer to an authentic, fresh `open` that came on `bytes`, which the channel is to be made of. */
+  openOn(bytes: Duplex & RawStream, request: Open): Opened | undefined {
     const noise = request.stream === 0 ? this.#respond(request) : undefined
     if (noise === undefined) return undefined
-    const opening = this.#begin(
-      { type: 'opened', attempt: request.attempt, stream: 0, noise: noise.reply },
-      from,
-      bytes,
-    )
+    const answer: Opened = { type: 'opened', attempt: request.attempt, stream: 0, noise: noise.reply }
+    const opening = this.#begin(answer, request, bytes, undefined)
     // The answer goes first.
     queueMicrotask(() => this.#become(opening, noise.keys))
-    return opening.answer
+    return answer
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const attempt of [...this.#openings.keys()]) this.#abandon(attempt)
+    await this.#live?.channel.close()
+  }
+
+  #known({ attempt }: Open): Opened | undefined {
+    return (
+      this.#openings.get(attempt)?.answer ?? (this.#live?.answer.attempt === attempt ? this.#live.answer : undefined)
+    )
+  }
+
+  /**
+   * The camera speaks first: what we sent before it connected its stream would be lost, and cost a second until it is
+   * sent again.
+   */
+  #openUdx(request: Open, stream: PortStream, from: Address | undefined): Opened | undefined {
+    const noise = request.stream === 0 ? undefined : this.#respond(request)
+    if (noise === undefined) {
+      stream.bytes.destroy()
+      return undefined
+    }
+    const answer: Opened = { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply }
+    const opening = this.#begin(answer, request, stream.bytes, from)
+    stream.bytes.once('readable', () => this.#become(opening, noise.keys))
+    return answer
   }
 
   #respond(request: Open): ReturnType<typeof respondNoise> {
@@ -92,56 +130,39 @@ export class StorageLine {
     return respondNoise(this.#options.identity, this.peer.remote, request.noise)
   }
 
-  #begin(answer: Opened, from: Address, bytes: Opening['bytes']): Opening {
-    this.#abandon()
-    const opening: Opening = {
-      ...{ answer, from, bytes },
-      limit: this.#options.clock.after(OPENING_LIMIT_MS, () => {
-        if (this.#opening === opening) this.#abandon()
-      }),
-      channel: undefined,
-    }
-    this.#opening = opening
+  #mayOpen(): boolean {
+    const second = Math.floor(this.#nowMs() / 1000)
+    if (second !== this.#second) this.#begun = 0
+    this.#second = second
+    this.#begun += 1
+    return this.#begun <= OPENINGS_PER_SECOND
+  }
+
+  #begin(answer: Opened, { path, attempt }: Open, bytes: RawStream, from: Address | undefined): Opening {
+    const [oldest] = this.#openings.keys()
+    if (oldest !== undefined && this.#openings.size >= OPENINGS_MAX) this.#abandon(oldest)
+    const limit = this.#options.clock.after(OPENING_LIMIT_MS, () => this.#abandon(attempt))
+    const opening: Opening = { answer, from, path, bytes, limit, channel: undefined }
+    this.#openings.set(attempt, opening)
     return opening
   }
 
-  /** Idempotent. */
-  async close(): Promise<void> {
-    this.#closed = true
-    this.#abandon()
-    await this.#live?.channel.close()
-  }
-
-  #mayOpen(): boolean {
-    const second = Math.floor(this.#nowMs() / 1000)
-    if (second !== this.#second) this.#openings = 0
-    this.#second = second
-    this.#openings += 1
-    return this.#openings <= OPENINGS_PER_SECOND
-  }
-
-  /**
-   * The camera speaks first: what we sent before it connected its stream would be lost, and cost a second until it is
-   * sent again.
-   */
-  #awaitFirstBytes(opening: Opening, bytes: UdxStream, keys: ChannelKeys): void {
-    bytes.once('readable', () => this.#become(opening, keys))
-  }
-
   #become(opening: Opening, keys: ChannelKeys): void {
-    if (this.#opening !== opening) return
+    if (this.#openings.get(opening.answer.attempt) !== opening || opening.channel !== undefined) return
     const { clock } = this.#options
-    const channel = new NoiseChannel({ path: 'lan', bytes: opening.bytes, initiator: false, keys, clock })
+    const { path, bytes } = opening
+    const channel = new NoiseChannel({ path, bytes, initiator: false, keys, clock })
     opening.channel = channel
-    channel.onReady(() => this.#use(opening, channel))
+    channel.onUsed(() => this.#use(opening, channel))
     channel.onClose(() => this.#ended(opening, channel))
   }
 
-  /** The camera has proved that it holds the keys: only now does an older channel give way. */
+  /** The camera holds the keys, and has chosen this channel: only now does an older one give way. */
   #use(opening: Opening, channel: NoiseChannel): void {
-    if (this.#opening !== opening) return
+    const { attempt } = opening.answer
+    if (this.#openings.get(attempt) !== opening) return
     opening.limit.cancel()
-    this.#opening = undefined
+    this.#openings.delete(attempt)
     const old = this.#live?.channel
     this.#live = { answer: opening.answer, channel, sinceMs: this.#nowMs() }
     old?.abort('replaced')
@@ -150,18 +171,19 @@ export class StorageLine {
 
   /** Tells the camera, which would else notice by silence only: udx says nothing about streams it does not know. */
   #ended(opening: Opening, channel: NoiseChannel): void {
-    if (this.#opening === opening) this.#abandon()
+    const { attempt } = opening.answer
+    if (this.#openings.get(attempt) === opening) this.#abandon(attempt)
     if (this.#live?.channel !== channel) return
     this.#live = undefined
-    // A TCP connection says so by itself.
-    if (opening.answer.stream !== 0) this.#options.send({ type: 'bye', attempt: opening.answer.attempt }, opening.from)
+    if (opening.from !== undefined) this.#options.send({ type: 'bye', attempt }, opening.from)
   }
 
-  #abandon(): void {
-    const opening = this.#opening
-    this.#opening = undefined
-    opening?.limit.cancel()
-    if (opening?.channel === undefined) opening?.bytes.destroy()
+  #abandon(attempt: string): void {
+    const opening = this.#openings.get(attempt)
+    if (opening === undefined) return
+    this.#openings.delete(attempt)
+    opening.limit.cancel()
+    if (opening.channel === undefined) opening.bytes.destroy()
     else opening.channel.abort('closed')
   }
 

@@ -2,30 +2,37 @@
  * The storage device's end of the link: answers the probes and opens of enrolled cameras, takes setup tokens, keeps the
  * device registered at the P2P server. Strangers get silence, whatever they send, after one look into a map.
  */
-import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { toHex } from '../wire/bytes.ts'
-import { HomewardError } from '../wire/errors.ts'
+import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import type { Camera, CameraList } from './cameras.ts'
 import { type Interfaces, localCandidates } from './candidates.ts'
 import type { Channel, ChannelPath } from './channel.ts'
-import { readHead } from './datagram.ts'
+import { type Punch, type RelayCall, readHead } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
+import { DiscoveryListener } from './discovery.ts'
 import type { EnrolmentDesk } from './enrolment-desk.ts'
-import { writeFrame } from './first-frame.ts'
+import { readFrame, writeFrame } from './first-frame.ts'
 import type { Identity } from './identity.ts'
 import { watchInterfaces } from './interfaces.ts'
 import type { Peer, PeerTable } from './peer.ts'
+import { PunchAnswer } from './punch-answer.ts'
 import { Registration, type RegistrationStatus } from './registration.ts'
 import type { ServerAddresses } from './server-addresses.ts'
+import type { Carried, RelayStream, StorageHelp } from './server-help.ts'
 import { SignalPort } from './signal-port.ts'
 import { StorageLine } from './storage-line.ts'
-import { TcpListener } from './tcp.ts'
+import { StorageServer } from './storage-server.ts'
+import { FIRST_FRAME_WITHIN_MS, TcpListener } from './tcp.ts'
+import { dialServer } from './tls-line.ts'
 import type { TokenStore } from './tokens.ts'
 import type { UdxPort } from './udx-port.ts'
+
+/** Cameras that may be on their way to a relay at the same time. */
+const CALLS_MAX = 64
 
 export interface StorageLinkOptions {
   readonly identity: Identity
@@ -39,6 +46,8 @@ export interface StorageLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly interfaces?: () => Interfaces
+  /** Answers multicast questions of its cameras, too. */
+  readonly discovery?: boolean
   /** Also announces loopback addresses: for several devices on one machine. */
   readonly loopback?: boolean
   /** Hears of an enrolment that could not be written down; the camera asks again. */
@@ -59,8 +68,13 @@ export class StorageLink {
   readonly #enrolledListeners = new Set<(camera: Camera) => void>()
   /** Lines that end, as long as it takes. */
   readonly #ending = new Set<Promise<void>>()
+  readonly #punches = new Map<Peer, PunchAnswer>()
+  /** Attempts of cameras that are being met at a relay. */
+  readonly #calls = new Set<string>()
+  readonly #cancel = new AbortController()
   #enrolled = new Set<string>()
   #signals: SignalPort | undefined
+  #discovery: DiscoveryListener | undefined
   #tcp: Promise<TcpListener | undefined> | undefined
   #registration: Registration | undefined
   #stops: (() => void)[] = []
@@ -78,8 +92,17 @@ export class StorageLink {
       port.listen(PAIR_KIND, (datagram, from) => this.#receive(datagram, from)),
       cameras.onChange(() => this.#camerasChanged()),
       tokens.onChange(() => this.#registration?.refresh()),
-      watchInterfaces(this.#interfaces, clock, () => this.#registration?.refresh()),
+      watchInterfaces(this.#interfaces, clock, () => {
+        this.#registration?.refresh()
+        this.#discovery?.join(this.#interfaces())
+      }),
     )
+    if (this.#options.discovery === true) {
+      this.#discovery = new DiscoveryListener(
+        (datagram, from) => this.#receive(datagram, from),
+        () => this.#interfaces(),
+      )
+    }
     this.#signals = new SignalPort(port)
     this.#tcp = this.#listenTcp()
   }
@@ -102,15 +125,19 @@ export class StorageLink {
   useServer(server: ServerAddresses): void {
     if (this.#registration !== undefined || this.#closing !== undefined) return
     const { identity, port, clock, random, loopback = false } = this.#options
-    this.#registration = new Registration({
+    const registration = new Registration({
       identity,
       signals: this.signals,
       server,
       tags: () => this.#tags(),
       candidates: () => localCandidates(this.#interfaces(), port.local, { loopback }),
+      dial: (addresses, key, signal) => dialServer({ addresses, key, clock, signal }),
       clock,
       random,
     })
+    const help = new StorageServer({ registration, server, signals: this.signals, clock, random })
+    help.onCarried((carried) => this.#receiveCarried(carried, help))
+    this.#registration = registration
     this.#registration.start()
   }
 
@@ -144,8 +171,11 @@ export class StorageLink {
 
   async #close(): Promise<void> {
     for (const stop of this.#stops) stop()
+    this.#cancel.abort()
+    for (const punch of this.#punches.values()) punch.close()
     await this.#registration?.close()
     this.#signals?.close()
+    await this.#discovery?.close()
     await (await this.#tcp)?.close()
     for (const line of this.#lines.values()) this.#end(line)
     await Promise.all(this.#ending)
@@ -163,7 +193,7 @@ export class StorageLink {
   #receive(datagram: Uint8Array, from: Address): void {
     const { peers, port } = this.#options
     if (readHead(datagram)?.type === 'enrol') {
-      void this.#enrol(datagram, from)
+      void this.#enrol(datagram, (answer) => port.send(answer, from))
       return
     }
     const heard = peers.open(datagram)
@@ -176,6 +206,7 @@ export class StorageLink {
         return
       }
       case 'open': {
+        if (message.path === 'relay-udp' || message.path === 'relay-tls') return
         const answer = this.#lineOf(peer).open(message, from)
         if (answer !== undefined) port.send(peer.seal(answer), from)
         return
@@ -191,7 +222,7 @@ export class StorageLink {
     try {
       return await TcpListener.listen({
         ...{ local: port.local, clock },
-        onFrame: (frame, socket, from) => this.#receiveOn(socket, frame, from),
+        onFrame: (frame, socket) => this.#receiveOn(socket, frame),
       })
     } catch (error) {
       onError?.(error)
@@ -199,21 +230,79 @@ export class StorageLink {
     }
   }
 
-  #receiveOn(socket: Socket, frame: Uint8Array, from: Address): boolean {
+  /** The first frame of a stream that is nobody's yet. */
+  #receiveOn(stream: RelayStream, frame: Uint8Array): boolean {
     const heard = this.#closing === undefined ? this.#options.peers.open(frame) : undefined
     if (heard?.message.type !== 'open') return false
-    const answer = this.#lineOf(heard.peer).openOn(socket, heard.message, from)
+    const answer = this.#lineOf(heard.peer).openOn(stream, heard.message)
     if (answer === undefined) return false
-    writeFrame(socket, heard.peer.seal(answer))
+    writeFrame(stream, heard.peer.seal(answer))
     return true
   }
 
-  async #enrol(datagram: Uint8Array, from: Address): Promise<void> {
-    const { desk, port, onError } = this.#options
+  /** What came by way of the server. */
+  #receiveCarried({ box, from, reply }: Carried, help: StorageHelp): void {
+    if (this.#closing !== undefined) return
+    if (readHead(box)?.type === 'enrol') {
+      void this.#enrol(box, reply)
+      return
+    }
+    const heard = this.#options.peers.open(box)
+    if (heard === undefined) return
+    const { peer, message } = heard
+    switch (message.type) {
+      case 'punch':
+        this.#punchBack(peer, message, from)
+        return
+      case 'open': {
+        if (message.path !== 'relay-udp') return
+        const join = (stream: number) => help.relayUdp(message.relay, stream, this.#cancel.signal)
+        const answer = this.#lineOf(peer).openAtRelay(message, join)
+        if (answer !== undefined) reply(peer.seal(answer))
+        return
+      }
+      case 'relay-call':
+        void this.#answerCall(message, help)
+        return
+      default:
+        // The rest is for a path of its own.
+        return
+    }
+  }
+
+  #punchBack(peer: Peer, { tx, candidates }: Punch, from: Address | undefined): void {
+    const { port, clock } = this.#options
+    const known = this.#punches.get(peer)
+    const punch =
+      known ??
+      new PunchAnswer(clock, (to) =>
+        port.send(peer.seal({ type: 'probe', tx, candidate: 0, sentUs: clock.monoUs() }), to),
+      )
+    this.#punches.set(peer, punch)
+    punch.start(from === undefined ? candidates : [from, ...candidates])
+  }
+
+  /** Meets the camera at the relay; there it says the rest itself. */
+  async #answerCall({ attempt, relay }: RelayCall, help: StorageHelp): Promise<void> {
+    if (this.#calls.has(attempt) || this.#calls.size >= CALLS_MAX) return
+    this.#calls.add(attempt)
+    try {
+      const stream = await help.relayTls(relay, this.#cancel.signal)
+      const frame = await readFrame(stream, FIRST_FRAME_WITHIN_MS, this.#options.clock)
+      if (frame === undefined || !this.#receiveOn(stream, frame)) stream.destroy()
+    } catch (error) {
+      if (!isHomewardError(error)) throw error
+    } finally {
+      this.#calls.delete(attempt)
+    }
+  }
+
+  async #enrol(datagram: Uint8Array, reply: (answer: Uint8Array) => void): Promise<void> {
+    const { desk, onError } = this.#options
     try {
       const answer = await desk.receive(datagram)
       if (answer === undefined || this.#closing !== undefined) return
-      port.send(answer, from)
+      reply(answer)
       // Only now is the camera among the peers, whose tags are registered.
       this.#registration?.refresh()
     } catch (error) {
@@ -256,6 +345,8 @@ export class StorageLink {
       if (keys.has(key)) continue
       this.#end(line)
       this.#lines.delete(key)
+      this.#punches.get(line.peer)?.close()
+      this.#punches.delete(line.peer)
     }
     for (const camera of added) for (const listener of [...this.#enrolledListeners]) listener(camera)
     this.#registration?.refresh()

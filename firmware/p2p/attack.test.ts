@@ -11,10 +11,13 @@ import { FakeClock } from '../platform/clock-fake.ts'
 import { randomBelow, seededRandom } from '../platform/random.ts'
 import { encodeMessage } from '../wire/codec.ts'
 import type { SignalMessage, SignalOf } from '../wire/signal.ts'
-import { COOKIE_LIFE_MS } from './cookie.ts'
+import { COOKIE_LIFE_MS, Cookies } from './cookie.ts'
+import { udpOrigin } from './origin.ts'
 import { MemoryRegistry } from './registry/memory.ts'
 import { Rendezvous } from './rendezvous.ts'
 import { SERVER_ADDRESS, World } from './world-fake.ts'
+
+const EMPTY = { uids: 0, keys: 0, relays: 0, tlsConnections: 0 }
 
 /** Somebody with a socket, who sends what he likes and sees what comes back. */
 class Stranger {
@@ -76,7 +79,7 @@ test('without a cookie there is no state, whatever is signed', async () => {
   const identity = createIdentity(world.random.bytes(32))
   const answer = await stranger.ask(registerMessage(world, identity, { cookie: world.random.bytes(22) }))
   assert.is(answer?.t, 'challenge')
-  assert.equal(await world.server.stats(), { uids: 0, keys: 0, sources: 1 })
+  assert.equal(await world.server.stats(), { ...EMPTY, sources: 1 })
   await world.close()
 })
 
@@ -283,10 +286,12 @@ test('a flood from forged addresses leaves a bounded table and no registration',
   const clock = new FakeClock()
   const random = seededRandom(12)
   const registry = new MemoryRegistry(clock)
-  const rendezvous = new Rendezvous({ identity: createIdentity(random.bytes(32)), registry, clock, random })
+  const cookies = new Cookies(clock, random)
+  const rendezvous = new Rendezvous({ identity: createIdentity(random.bytes(32)), registry, clock, cookies })
   const [nonce, uid, cookie] = [random.bytes(16), random.bytes(32), random.bytes(22)]
   for (let index = 0; index < 40_000; index++) {
-    const from = { host: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`, port: 1 + (index & 1023) }
+    const host = `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`
+    const from = udpOrigin({ host, port: 1 + (index & 1023) })
     await rendezvous.answer({ t: 'register-hello', nonce }, from)
     if (index % 4 === 0) await rendezvous.answer({ t: 'keep', nonce, cookie, uid }, from)
   }

@@ -9,6 +9,8 @@ import { lookUpKey, signStatement } from '../link/signal-proof.ts'
 import { FakeClock } from '../platform/clock-fake.ts'
 import { seededRandom } from '../platform/random.ts'
 import type { SignalMessage } from '../wire/signal.ts'
+import { Cookies } from './cookie.ts'
+import { udpOrigin } from './origin.ts'
 import { MemoryRegistry } from './registry/memory.ts'
 import { Rendezvous } from './rendezvous.ts'
 import { P2pServer } from './server.ts'
@@ -20,14 +22,14 @@ function scene() {
   const random = seededRandom(1)
   const [server, storage] = [createIdentity(random.bytes(32)), createIdentity(random.bytes(32))]
   const registry = new MemoryRegistry(clock)
-  const rendezvous = new Rendezvous({ identity: server, registry, clock, random })
+  const rendezvous = new Rendezvous({ identity: server, registry, clock, cookies: new Cookies(clock, random) })
   const tag = random.bytes(16)
   const register = (cookie: Uint8Array): SignalMessage => {
     const terms = { cookie, part: 0, parts: 1, tags: tag }
     const signed = signStatement(storage, server.publicKey, { serial: 1, candidates: [] }, terms)
     return { t: 'register', nonce: random.bytes(16), ...terms, ...signed }
   }
-  const ask = (message: SignalMessage, from: Address = FROM) => rendezvous.answer(message, from)
+  const ask = (message: SignalMessage, from: Address = FROM) => rendezvous.answer(message, udpOrigin(from))
   const cookie = async () => {
     const answer = await ask({ t: 'register-hello', nonce: random.bytes(16) })
     if (answer?.t !== 'challenge') throw new Error('no challenge')

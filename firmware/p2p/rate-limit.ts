@@ -1,4 +1,4 @@
-/** So many of something for each source address, in a table that cannot grow. */
+/** So many of something for each source address, or for each of whatever has a name, in a table that cannot grow. */
 import { type Address, encodeAddress } from '../link/address.ts'
 import type { Clock } from '../platform/clock.ts'
 import { toHex } from '../wire/bytes.ts'
@@ -33,8 +33,8 @@ export class RateLimit {
   }
 
   /** True, and one less is left, or false. */
-  allows(from: Address): boolean {
-    const source = sourceOf(from)
+  allows(from: Address | string): boolean {
+    const source = typeof from === 'string' ? from : sourceOf(from)
     const nowUs = this.#clock.monoUs()
     const bucket = this.#buckets.get(source) ?? { tokens: this.#rate.burst, filledUs: nowUs }
     const gained = ((nowUs - bucket.filledUs) / 1e6) * this.#rate.perSecond

@@ -5,14 +5,13 @@
  * Silence is the answer to everything that is not in order, and to a look-up without a registered tag: from outside, a UID
  * that does not exist, one that is not registered, and one whose tag the asker does not know are the same.
  */
-import { type Address, encodeAddress } from '../link/address.ts'
 import type { Identity } from '../link/identity.ts'
 import { lookUpKey, openStatement, signAnswer } from '../link/signal-proof.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Random } from '../platform/random.ts'
 import { toHex } from '../wire/bytes.ts'
 import { type AnswerBody, type SignalMessage, type SignalOf, TAG_BYTES } from '../wire/signal.ts'
-import { Cookies } from './cookie.ts'
+import type { Cookies } from './cookie.ts'
+import { type Origin, observedAddress } from './origin.ts'
 import { type Rate, RateLimit } from './rate-limit.ts'
 import type { Registry } from './registry/registry.ts'
 
@@ -34,8 +33,10 @@ const MAX_SOURCES = 16_384
 export interface RendezvousOptions {
   readonly identity: Identity
   readonly registry: Registry
+  readonly cookies: Cookies
   readonly clock: Clock
-  readonly random: Random
+  /** Where the same server listens for TLS. */
+  readonly tlsPort?: number | undefined
 }
 
 /** Since the start. */
@@ -76,12 +77,14 @@ export class Rendezvous {
   readonly #identity: Identity
   readonly #registry: Registry
   readonly #cookies: Cookies
+  readonly #tls: { readonly tls?: number }
   readonly #limits: Readonly<Record<keyof typeof RATES, RateLimit>>
 
-  constructor({ identity, registry, clock, random }: RendezvousOptions) {
+  constructor({ identity, registry, cookies, clock, tlsPort }: RendezvousOptions) {
     this.#identity = identity
     this.#registry = registry
-    this.#cookies = new Cookies(clock, random)
+    this.#cookies = cookies
+    this.#tls = tlsPort === undefined ? {} : { tls: tlsPort }
     const limit = (rate: Rate) => new RateLimit(clock, rate, MAX_SOURCES)
     this.#limits = {
       challenge: limit(RATES.challenge),
@@ -97,32 +100,32 @@ export class Rendezvous {
   }
 
   /** The answer to `request`, or undefined: silence. Never longer than the request. */
-  async answer(request: SignalMessage, from: Address): Promise<SignalMessage | undefined> {
+  async answer(request: SignalMessage, from: Origin): Promise<SignalMessage | undefined> {
     switch (request.t) {
       case 'register-hello':
-        return this.#challenge(request.nonce, from)
+        return this.challenge(request.nonce, from)
       case 'register':
         return this.#register(request, from)
       case 'keep':
         return this.#keep(request, from)
       case 'look-up':
         return this.#lookUp(request, from)
-      case 'challenge':
-      case 'signed':
+      default:
         this.counters.misdirected++
         return undefined
     }
   }
 
-  #challenge(nonce: Uint8Array, from: Address): SignalMessage | undefined {
+  /** Also for a request that another part answers, from an address that it wants proven. */
+  challenge(nonce: Uint8Array, from: Origin): SignalMessage | undefined {
     if (!this.#allows('challenge', from)) return undefined
     this.counters.challenged++
     return { t: 'challenge', nonce, cookie: this.#cookies.issue(from), key: this.#identity.publicKey }
   }
 
-  async #register(request: SignalOf<'register'>, from: Address): Promise<SignalMessage | undefined> {
+  async #register(request: SignalOf<'register'>, from: Origin): Promise<SignalMessage | undefined> {
     const cookieMs = this.#cookies.issuedMs(request.cookie, from)
-    if (cookieMs === undefined) return this.#challenge(request.nonce, from)
+    if (cookieMs === undefined) return this.challenge(request.nonce, from)
     if (!this.#allows('register', from)) return undefined
     const announcement = openStatement(request, { serverKey: this.#identity.publicKey, terms: request })
     if (announcement === undefined) {
@@ -149,15 +152,15 @@ export class Rendezvous {
     }
   }
 
-  async #keep(request: SignalOf<'keep'>, from: Address): Promise<SignalMessage | undefined> {
-    if (this.#cookies.issuedMs(request.cookie, from) === undefined) return this.#challenge(request.nonce, from)
+  async #keep(request: SignalOf<'keep'>, from: Origin): Promise<SignalMessage | undefined> {
+    if (this.#cookies.issuedMs(request.cookie, from) === undefined) return this.challenge(request.nonce, from)
     if (!this.#allows('keep', from)) return undefined
-    if (!(await this.#registry.extend(request.uid, from))) return this.#challenge(request.nonce, from)
+    if (!(await this.#registry.extend(request.uid, from))) return this.challenge(request.nonce, from)
     this.counters.kept++
     return this.#sign(request.nonce, { t: 'kept', ...this.#confirmation(from) })
   }
 
-  async #lookUp(request: SignalOf<'look-up'>, from: Address): Promise<SignalMessage | undefined> {
+  async #lookUp(request: SignalOf<'look-up'>, from: Origin): Promise<SignalMessage | undefined> {
     const found = await this.#registry.find(toHex(request.key))
     if (found === undefined) {
       this.counters.unknown++
@@ -165,18 +168,29 @@ export class Rendezvous {
     }
     if (!this.#allows('look-up', from)) return undefined
     this.counters.found++
-    const storage = encodeAddress(found.observed)
-    return this.#sign(request.nonce, { t: 'found', ...found.signed, storage, asker: encodeAddress(from) })
+    const storage = observedAddress(found.observed)
+    return this.#sign(request.nonce, {
+      t: 'found',
+      ...found.signed,
+      storage,
+      asker: observedAddress(from),
+      ...this.#tls,
+    })
   }
 
-  #allows(what: keyof typeof RATES, from: Address): boolean {
-    if (this.#limits[what].allows(from)) return true
+  #allows(what: keyof typeof RATES, from: Origin): boolean {
+    if (this.#limits[what].allows(from.address)) return true
     this.counters.limited++
     return false
   }
 
-  #confirmation(from: Address): { ttlMs: number; observed: Uint8Array; cookie: Uint8Array } {
-    return { ttlMs: this.#registry.ttlMs, observed: encodeAddress(from), cookie: this.#cookies.issue(from) }
+  #confirmation(from: Origin): { ttlMs: number; observed: Uint8Array; cookie: Uint8Array; tls?: number } {
+    return {
+      ...this.#tls,
+      ttlMs: this.#registry.ttlMs,
+      observed: observedAddress(from),
+      cookie: this.#cookies.issue(from),
+    }
   }
 
   #sign(nonce: Uint8Array, body: AnswerBody): SignalMessage {

@@ -1,5 +1,6 @@
 /** A P2P server, storage devices and cameras on a fake network: what the tests of this folder play with. */
 import type { Address } from '../link/address.ts'
+import { Carrier } from '../link/carry.ts'
 import { type FakeDatagramPort, FakeNetwork, type Weather } from '../link/datagram-port-fake.ts'
 import { createIdentity, type Identity } from '../link/identity.ts'
 import { type Located, lookUp } from '../link/look-up.ts'
@@ -28,7 +29,10 @@ export interface StorageInWorld {
 export interface CameraInWorld {
   readonly port: FakeDatagramPort
   readonly seenAs: Address
+  readonly signals: SignalPort
   lookUp(storage: Uint8Array, tag: Uint8Array, signal?: AbortSignal): Promise<Located>
+  /** Carries boxes to `storage`; closed with the world. */
+  carrier(storage: Uint8Array, tag: Uint8Array): Carrier
 }
 
 export class World {
@@ -100,6 +104,18 @@ export class World {
     return {
       port,
       seenAs,
+      signals,
+      carrier: (storage, tag) => {
+        const carrier = new Carrier({
+          signals,
+          server: { addresses: [SERVER_ADDRESS], key: this.pinnedKey },
+          storage,
+          tag,
+          random,
+        })
+        this.#closers.push(() => carrier.close())
+        return carrier
+      },
       lookUp: (storage, tag, signal = new AbortController().signal) =>
         lookUp({ signals, server, storage, tag, clock, random, signal }),
     }

@@ -19,7 +19,7 @@ import { Changes } from '../platform/changes.ts'
 import type { Clock } from '../platform/clock.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import type { Random } from '../platform/random.ts'
-import { type ErrorCode, errorLine, type HomewardError } from '../wire/errors.ts'
+import { type ErrorCode, errorLine, type HomewardError, isHomewardError } from '../wire/errors.ts'
 import { openArchive } from './archive/archive.ts'
 import { ArchiveSlot } from './archive-slot.ts'
 import { Intake } from './intake.ts'
@@ -88,7 +88,11 @@ export class StorageAgent {
     this.link = new StorageLink({
       ...{ identity, port, peers, desk: this.desk, cameras, tokens, clock, random },
       loopback: this.#onLoopback,
-      onError: (err) => log.error({ err }, 'a camera could not be enrolled'),
+      discovery: !this.#onLoopback,
+      onError: (err) =>
+        isHomewardError(err)
+          ? log.warn({ code: err.code }, errorLine(err))
+          : log.error({ err }, 'a camera could not be enrolled'),
     })
     this.intake = new Intake({
       link: this.link,

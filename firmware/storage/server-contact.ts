@@ -1,9 +1,11 @@
 /** The P2P server: its key given, pinned or learned, this device registered there, and the log told of each change. */
 import type { Logger } from 'pino'
+import type { Address } from '../link/address.ts'
 import { ServerAddresses } from '../link/server-addresses.ts'
 import { learnServer, pinnedServer, pinServer, type ServerPlace } from '../link/server-key.ts'
 import type { SetupServer } from '../link/setup-code.ts'
 import type { StorageLink } from '../link/storage-link.ts'
+import { dialServer } from '../link/tls-line.ts'
 import { Changes } from '../platform/changes.ts'
 import { type Clock, sleep } from '../platform/clock.ts'
 import { errorLine, type HomewardError, isHomewardError } from '../wire/errors.ts'
@@ -81,11 +83,16 @@ export class ServerContact {
   /** A server that does not answer is asked again until it does. */
   async #find(place: ServerPlace, signal: AbortSignal): Promise<SetupServer | undefined> {
     const { state, key, link, clock } = this.#options
+    const askByTls = async (addresses: readonly Address[], dialSignal: AbortSignal) => {
+      const line = await dialServer({ addresses, key: undefined, clock, signal: dialSignal })
+      await line.close()
+      return line.key
+    }
     const known = key === undefined ? await pinnedServer(state, place) : { ...place, key }
     if (known !== undefined) return known
     while (!signal.aborted) {
       try {
-        const learned = await learnServer(place, { signals: link.signals, clock, signal })
+        const learned = await learnServer(place, { signals: link.signals, clock, askByTls, signal })
         await pinServer(state, learned)
         this.#problem = undefined
         return learned

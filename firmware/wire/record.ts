@@ -78,6 +78,8 @@ export interface RecordSealer {
   readonly recipient: Uint8Array
   /** A whole record, header and sealed payload; the payload is `parts` one after the other. Throws FRAGMENT_TOO_LONG. */
   seal(meta: RecordMeta, parts: readonly Uint8Array[]): Uint8Array
+  /** The log is over: its key is forgotten, and nothing can be sealed any more. Idempotent. */
+  close(): void
 }
 
 export function encodeRecordHeader(header: RecordHeader, into = new Uint8Array(RECORD_HEADER_BYTES)): Uint8Array {

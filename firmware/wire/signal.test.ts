@@ -5,12 +5,16 @@ import { encodeMessage } from './codec.ts'
 import { isHomewardError } from './errors.ts'
 import {
   type AnswerBody,
+  BOX_MAX_BYTES,
   decodeAnswerBody,
   decodeSignal,
   decodeStatement,
+  decodeTlsProof,
   encodeAnswerBody,
   encodeSignal,
   encodeStatement,
+  encodeTlsProof,
+  HANDLE_MAX_BYTES,
   MAX_CANDIDATES,
   MAX_PARTS,
   REQUEST_MIN_BYTES,
@@ -31,10 +35,13 @@ const statement = encodeStatement({
 })
 
 const bodies: readonly AnswerBody[] = [
-  { t: 'registered', part: MAX_PARTS - 1, ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22) },
-  { t: 'kept', ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22) },
+  { t: 'registered', part: MAX_PARTS - 1, ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22), tls: 65_535 },
+  { t: 'kept', ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22), tls: 65_535 },
   { t: 'refused', reason: 'address-full' },
-  { t: 'found', statement, signature: bytes(64), storage: bytes(19), asker: bytes(19) },
+  { t: 'found', statement, signature: bytes(64), storage: bytes(19), asker: bytes(19), tls: 65_535 },
+  { t: 'carried', from: bytes(19), handle: bytes(HANDLE_MAX_BYTES), box: bytes(BOX_MAX_BYTES) },
+  { t: 'returned', box: bytes(BOX_MAX_BYTES), storage: bytes(19) },
+  { t: 'relay-ready', stream: 0xffff_ffff },
 ]
 
 const requests: readonly SignalMessage[] = [
@@ -51,6 +58,18 @@ const requests: readonly SignalMessage[] = [
   },
   { t: 'keep', nonce: bytes(16), cookie: bytes(22), uid: bytes(32) },
   { t: 'look-up', nonce: bytes(16), key: bytes(16) },
+  { t: 'carry', nonce: bytes(16), key: bytes(16), box: bytes(BOX_MAX_BYTES) },
+  {
+    t: 'carry-back',
+    nonce: bytes(16),
+    cookie: bytes(22),
+    uid: bytes(32),
+    handle: bytes(HANDLE_MAX_BYTES),
+    box: bytes(BOX_MAX_BYTES),
+  },
+  { t: 'relay', nonce: bytes(16), key: bytes(16), stream: 0xffff_ffff },
+  { t: 'relay', nonce: bytes(16), key: bytes(16), stream: 1, cookie: bytes(22) },
+  { t: 'relay', nonce: bytes(16), key: bytes(16), stream: 1, cookie: bytes(22), uid: bytes(32) },
 ]
 
 const challenge: SignalMessage = { t: 'challenge', nonce: bytes(16), cookie: bytes(22), key: bytes(32) }
@@ -62,7 +81,9 @@ const signed = (body: AnswerBody): SignalMessage => ({
   signature: bytes(64),
 })
 
-const messages = [...requests, challenge, ...bodies.map(signed)]
+const carried: SignalMessage = { t: 'carried', nonce: bytes(16), body: bytes(700), signature: bytes(64) }
+
+const messages = [...requests, challenge, carried, ...bodies.map(signed)]
 
 function plain(value: object): object {
   return Object.fromEntries(
@@ -93,7 +114,9 @@ test('the longest of each fits one datagram', () => {
 })
 
 test('the shortest request is as long as the longest answer to it', () => {
-  const [registered, kept, refused, found] = bodies.map((body) => encodeSignal(signed(body)).byteLength)
+  const [registered, kept, refused, found, , returned, ready] = bodies.map(
+    (body) => encodeSignal(signed(body)).byteLength,
+  )
   const challenged = encodeSignal(challenge).byteLength
   const shortest = {
     'register-hello': encodeSignal({ t: 'register-hello', nonce: bytes(16, 0) }).byteLength,
@@ -109,6 +132,8 @@ test('the shortest request is as long as the longest answer to it', () => {
     }).byteLength,
     keep: encodeSignal({ t: 'keep', nonce: bytes(16, 0), cookie: bytes(22, 0), uid: bytes(32, 0) }).byteLength,
     'look-up': encodeSignal({ t: 'look-up', nonce: bytes(16, 0), key: bytes(16, 0) }).byteLength,
+    carry: encodeSignal({ t: 'carry', nonce: bytes(16, 0), key: bytes(16, 0), box: bytes(0) }).byteLength,
+    relay: encodeSignal({ t: 'relay', nonce: bytes(16, 0), key: bytes(16, 0), stream: 0 }).byteLength,
   }
   for (const [type, least] of Object.entries(REQUEST_MIN_BYTES)) {
     assert.ok(shortest[type as keyof typeof shortest] >= least, type)
@@ -117,6 +142,8 @@ test('the shortest request is as long as the longest answer to it', () => {
   assert.ok(REQUEST_MIN_BYTES.register >= Math.max(challenged, registered ?? 0, refused ?? 0))
   assert.ok(REQUEST_MIN_BYTES.keep >= Math.max(challenged, kept ?? 0))
   assert.ok(REQUEST_MIN_BYTES['look-up'] >= (found ?? 0))
+  assert.ok(REQUEST_MIN_BYTES.carry >= (returned ?? 0))
+  assert.ok(REQUEST_MIN_BYTES.relay >= Math.max(challenged, ready ?? 0, refused ?? 0))
 })
 
 test('every message cut short at any byte is refused with a code', () => {
@@ -149,7 +176,7 @@ test('every message cut short at any byte is refused with a code', () => {
 })
 
 test('what is not in order is refused', () => {
-  const [hello, register, keep] = requests
+  const [hello, register, keep, , carry, back, relay] = requests
   const wrong: [string, object][] = [
     ['no type', { nonce: bytes(16) }],
     ['unknown type', { ...hello, t: 'register-bye' }],
@@ -163,6 +190,13 @@ test('what is not in order is refused', () => {
     ['half a tag', { ...register, tags: bytes(24) }],
     ['short signature', { ...register, signature: bytes(63) }],
     ['long uid', { ...keep, uid: bytes(33) }],
+    ['long box', { ...carry, box: bytes(BOX_MAX_BYTES + 1) }],
+    ['no box', { ...carry, box: undefined }],
+    ['long handle', { ...back, handle: bytes(HANDLE_MAX_BYTES + 1) }],
+    ['short relay key', { ...relay, key: bytes(15) }],
+    ['stream beyond 32 bits', { ...relay, stream: 2 ** 32 }],
+    ['a uid without cookie', { ...relay, uid: bytes(32) }],
+    ['a proof is no message', { t: 'tls-proof', key: bytes(32), signature: bytes(64) }],
   ]
   for (const [what, message] of wrong) {
     const frame = encodeMessage(message, SIGNAL_MESSAGE_MAX_BYTES)
@@ -184,6 +218,17 @@ test('what is not in order is refused', () => {
   )
 })
 
+test('the first frame over TLS comes back as it was, and nothing else passes for it', () => {
+  const proof = { t: 'tls-proof', key: bytes(32), signature: bytes(64) } as const
+  assert.equal(plain(decodeTlsProof(encodeTlsProof(proof))), plain(proof))
+  for (const message of messages) {
+    assert.is(
+      codeOf(() => decodeTlsProof(encodeSignal(message))),
+      'FRAME_MALFORMED',
+    )
+  }
+})
+
 test('a field of a later version is left out', () => {
   const frame = encodeMessage({ ...challenge, colour: 'green' }, SIGNAL_MESSAGE_MAX_BYTES)
   assert.equal(plain(decodeSignal(frame)), plain(challenge))
@@ -191,7 +236,7 @@ test('a field of a later version is left out', () => {
 
 test('random and mutated frames give a message or a code, never anything else', () => {
   const frames = messages.map((message) => encodeSignal(message))
-  const readers = [decodeSignal, decodeAnswerBody, decodeStatement]
+  const readers = [decodeSignal, decodeAnswerBody, decodeStatement, decodeTlsProof]
   fc.assert(
     fc.property(
       fc.nat(frames.length - 1),

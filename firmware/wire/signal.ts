@@ -7,8 +7,14 @@
  *   register {cookie, tags, statement}     signed {registered | refused}
  *   keep {cookie, uid}                     signed {kept}, or challenge
  *   look-up {key}                          signed {found}, or nothing
+ *   carry {key, box}                       carried {from, handle, box} to the storage device, or nothing
+ *   carry-back {cookie, uid, handle, box}  signed {returned {box, storage}} to who asked for the carry
+ *   relay {key, stream, cookie?, uid?}     signed {relay-ready {stream} | refused}, challenge, or nothing
  *
  * A request is filled up to the size of the longest answer to it, so that a forged sender gains nothing.
+ *
+ * Over TLS each frame stands with its kind byte behind its length (u16, big-endian), and the server's first is a
+ * {@link TlsProof}. An address that was seen over TLS is left empty everywhere: nothing can be sent to it by UDP.
  */
 import * as v from 'valibot'
 import { decodeMessage, encodeMessage } from './codec.ts'
@@ -31,6 +37,13 @@ export const TAGS_PER_PART = 40
 /** 640 cameras and open setup codes of one storage device. */
 export const MAX_PARTS = 16
 
+/** A sealed datagram of a pair that the server carries. */
+export const BOX_MAX_BYTES = 512
+/** Where the answer to a carry goes, sealed for the server by itself. */
+export const HANDLE_MAX_BYTES = 64
+/** Under what the two ends of a relay find each other. */
+export const RELAY_KEY_BYTES = 16
+
 const MAX_ADDRESS_BYTES = 19
 const MAX_STATEMENT_BYTES = 400
 const MAX_BODY_BYTES = 800
@@ -42,6 +55,9 @@ export const REQUEST_MIN_BYTES = {
   register: 256,
   keep: 256,
   'look-up': 640,
+  // The longest answer, or two or three usual ones.
+  carry: 896,
+  relay: 256,
 } as const
 
 const bin = (bytes: number) =>
@@ -59,6 +75,12 @@ const signature = bin(64)
 const key = bin(32)
 const address = binUpTo(MAX_ADDRESS_BYTES)
 const ttlMs = count(1, LONGEST_TTL_MS)
+const box = binUpTo(BOX_MAX_BYTES)
+const handle = binUpTo(HANDLE_MAX_BYTES)
+/** Id of a udx stream; 0 over TLS. */
+const stream = count(0, 0xffff_ffff)
+/** The server's TLS port, when it has one. */
+const tls = v.optional(count(1, 65_535))
 
 /** A storage device asks for a challenge. */
 const RegisterHello = v.object({ t: v.literal('register-hello'), nonce })
@@ -93,10 +115,46 @@ const Keep = v.object({ t: v.literal('keep'), nonce, cookie, uid: key })
 /** A camera asks where the storage device is. `key` is made from UID and tag: neither can be read from it. */
 const LookUp = v.object({ t: v.literal('look-up'), nonce, key: bin(TAG_BYTES) })
 
+/** A camera has `box` carried to the storage device that is registered under `key`, as for a look-up. */
+const Carry = v.object({ t: v.literal('carry'), nonce, key: bin(TAG_BYTES), box })
+
+/** The storage device's answer to what was carried to it. `cookie` proves the address where `uid` is registered. */
+const CarryBack = v.object({ t: v.literal('carry-back'), nonce, cookie, uid: key, handle, box })
+
+/**
+ * One end of a relay. Only a registered storage device (`uid`, and the cookie of its registration) makes one; the camera
+ * joins with the same key. Over UDP it is challenged first, for a leg leads to a proven address only.
+ */
+const Relay = v.pipe(
+  v.object({
+    t: v.literal('relay'),
+    nonce,
+    key: bin(RELAY_KEY_BYTES),
+    stream,
+    cookie: v.optional(cookie),
+    uid: v.optional(key),
+  }),
+  v.check((message) => message.uid === undefined || message.cookie !== undefined, 'a uid without its cookie'),
+)
+
+/** What the server carries to a storage device, unasked: `body` is an {@link AnswerBody}, signed with the carry's nonce. */
+const Carried = v.object({ t: v.literal('carried'), nonce, body: binUpTo(MAX_BODY_BYTES), signature })
+
 /** An answer of the server: `body` is an {@link AnswerBody}, signed together with the request's nonce. */
 const Signed = v.object({ t: v.literal('signed'), nonce, body: binUpTo(MAX_BODY_BYTES), signature })
 
-const SignalMessageSchema = v.variant('t', [RegisterHello, Challenge, Register, Keep, LookUp, Signed])
+const SignalMessageSchema = v.variant('t', [
+  RegisterHello,
+  Challenge,
+  Register,
+  Keep,
+  LookUp,
+  Carry,
+  Carried,
+  CarryBack,
+  Relay,
+  Signed,
+])
 
 /** The part is registered for `ttlMs`; `observed` is the sender as the server sees it; `cookie` is for the next request. */
 const Registered = v.object({
@@ -105,10 +163,11 @@ const Registered = v.object({
   ttlMs,
   observed: address,
   cookie,
+  tls,
 })
-const Kept = v.object({ t: v.literal('kept'), ttlMs, observed: address, cookie })
+const Kept = v.object({ t: v.literal('kept'), ttlMs, observed: address, cookie, tls })
 
-export const REFUSAL_REASONS = ['server-full', 'address-full'] as const
+export const REFUSAL_REASONS = ['server-full', 'address-full', 'relay-full'] as const
 const Refused = v.object({ t: v.literal('refused'), reason: v.picklist(REFUSAL_REASONS) })
 
 /** The storage device's own words, and both ends as the server sees them. */
@@ -118,9 +177,22 @@ const Found = v.object({
   signature,
   storage: address,
   asker: address,
+  tls,
 })
 
-const AnswerBodySchema = v.variant('t', [Registered, Kept, Refused, Found])
+/** A box for the storage device, and the camera's address as the server sees it. */
+const CarriedBody = v.object({ t: v.literal('carried'), from: address, handle, box })
+
+/** A box for the camera, and the storage device's address as the server sees it. */
+const Returned = v.object({ t: v.literal('returned'), box, storage: address })
+
+/** Both ends are there: `stream` is the server's end of the asker's leg. Nothing may be sent before. */
+const RelayReady = v.object({ t: v.literal('relay-ready'), stream })
+
+const AnswerBodySchema = v.variant('t', [Registered, Kept, Refused, Found, CarriedBody, Returned, RelayReady])
+
+/** The server's first frame on a TLS connection: `key` signed what only the two ends of this connection can know. */
+const TlsProofSchema = v.object({ t: v.literal('tls-proof'), key, signature })
 
 /**
  * What a storage device says about itself. A camera can check it against the UID alone; `proof` is a hash that ties it to
@@ -140,6 +212,7 @@ export type SignalType = SignalMessage['t']
 export type SignalOf<T extends SignalType> = Extract<SignalMessage, { t: T }>
 export type AnswerBody = v.InferOutput<typeof AnswerBodySchema>
 export type RefusalReason = (typeof REFUSAL_REASONS)[number]
+export type TlsProof = v.InferOutput<typeof TlsProofSchema>
 export type Statement = v.InferOutput<typeof StatementSchema>
 
 /** Requests come out at least REQUEST_MIN_BYTES long. Throws FRAME_TOO_LONG. */
@@ -162,6 +235,15 @@ export function encodeAnswerBody(body: AnswerBody): Uint8Array {
 /** Throws as {@link decodeSignal}. */
 export function decodeAnswerBody(bytes: Uint8Array): AnswerBody {
   return checked(AnswerBodySchema, decodeMessage(bytes, MAX_BODY_BYTES))
+}
+
+export function encodeTlsProof(proof: TlsProof): Uint8Array {
+  return encodeMessage(proof, SIGNAL_MESSAGE_MAX_BYTES)
+}
+
+/** Throws as {@link decodeSignal}. */
+export function decodeTlsProof(frame: Uint8Array): TlsProof {
+  return checked(TlsProofSchema, decodeMessage(frame, SIGNAL_MESSAGE_MAX_BYTES))
 }
 
 export function encodeStatement(statement: Statement): Uint8Array {

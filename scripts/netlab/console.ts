@@ -105,9 +105,9 @@ async function start(home: LabHome, [name = '']: readonly string[]): Promise<voi
 async function status(home: LabHome): Promise<string> {
   const lines = home.cameras.map(async (camera) => {
     if (!home.program(camera).running) return `${camera}: not running`
-    const { state, path = 'no path', seq, lastAttempt } = await home.status(camera)
+    const { state, path, seq, lastAttempt } = await home.status(camera)
     const counts = `captured ${seq?.captured ?? 0}, ACKed ${seq?.acked ?? 0}, lost ${seq?.lost ?? 0}`
-    return `${camera}: ${state}, ${path}, ${counts}; ${lastAttempt?.why ?? 'nothing tried yet'}`
+    return `${camera}: ${state}, ${path ?? 'no path'}, ${counts}; ${lastAttempt?.why ?? 'nothing tried yet'}`
   })
   return (await Promise.all(lines)).join('\n')
 }

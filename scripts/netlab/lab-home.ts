@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFrameNumbers } from '../../firmware/camera/encoder/frame-numbers.ts'
 import { initRing } from '../../firmware/camera/ring/marker.ts'
+import type { ChannelPath } from '../../firmware/link/channel.ts'
 import type { LinkStatus } from '../../firmware/link/link-status.ts'
 import { RealDisk } from '../../firmware/platform/disk-real.ts'
 import { HomewardError } from '../../firmware/wire/errors.ts'
@@ -20,7 +21,8 @@ const POLL_MS = 10
 const REGISTERED_WITHIN_MS = 30_000
 
 /** What the lab reads of `camera status`. */
-export interface CameraStatus extends LinkStatus {
+export interface CameraStatus extends Omit<LinkStatus, 'path'> {
+  readonly path: ChannelPath | null
   readonly seq?: { readonly captured: number; readonly acked: number; readonly lost: number }
 }
 

@@ -35,8 +35,8 @@ export async function reconnect(
     on === undefined ? 'connected and ACKed' : `on path ${on} and ACKed`,
     ({ path, seq }) => {
       const sinceMs = performance.now() - startedMs
-      if (path !== undefined && connectedMs === 0) connectedMs = sinceMs
-      if (path !== undefined && path !== paths.at(-1)) paths.push(path)
+      if (path !== null && connectedMs === 0) connectedMs = sinceMs
+      if (path !== null && path !== paths.at(-1)) paths.push(path)
       if ((seq?.acked ?? 0) > 0 && ackedMs === 0) ackedMs = sinceMs
       return ackedMs > 0 && connectedMs > 0 && (on === undefined || path === on)
     },

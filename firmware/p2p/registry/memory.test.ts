@@ -2,11 +2,12 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../../platform/clock-fake.ts'
 import { randomBelow, seededRandom } from '../../platform/random.ts'
+import { udpOrigin } from '../origin.ts'
 import { MemoryRegistry, REGISTRATION_TTL_MS, REGISTRY_LIMITS } from './memory.ts'
 import type { RegistrationPart } from './registry.ts'
 
 const key = (value: number) => new Uint8Array(32).fill(value)
-const address = (value: number, port = 40_000) => ({ host: `198.51.100.${value}`, port })
+const address = (value: number, port = 40_000) => udpOrigin({ host: `198.51.100.${value}`, port })
 
 let signatures = 0
 
@@ -36,12 +37,15 @@ test('found by its keys, until it expires', async () => {
   const { clock, registry } = open()
   const first = part(1, ['a', 'b'])
   assert.is(await registry.register(first), 'stored')
-  assert.equal(await registry.find('b'), { signed: first.signed, observed: address(1) })
+  assert.equal(await registry.find('b'), { uid: key(1), signed: first.signed, observed: address(1) })
+  assert.equal(await registry.locate(key(1)), address(1))
+  assert.is(await registry.locate(key(2)), undefined)
   assert.is(await registry.find('c'), undefined)
   await clock.advance(REGISTRATION_TTL_MS - 1)
   assert.ok(await registry.find('a'))
   await clock.advance(1)
   assert.is(await registry.find('a'), undefined)
+  assert.is(await registry.locate(key(1)), undefined)
   assert.equal(await registry.stats(), { uids: 0, keys: 0 })
 })
 

@@ -1,8 +1,8 @@
 /** The registry of a server that stands alone: in memory, gone with the process, rebuilt by the devices' next refresh. */
-import { type Address, sameAddress } from '../../link/address.ts'
 import type { SignedStatement } from '../../link/signal-proof.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { equalBytes, toHex } from '../../wire/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
+import { type Origin, sameOrigin } from '../origin.ts'
 import { sourceOf } from '../rate-limit.ts'
 import type { FoundStorage, RegisterResult, RegistrationPart, Registry, RegistryStats } from './registry.ts'
 
@@ -43,7 +43,7 @@ const NO_SHARE: Share = { uids: 0, keys: 0 }
 
 interface Entry {
   readonly uid: string
-  observed: Address
+  observed: Origin
   signed: SignedStatement
   cookieMs: number
   serial: number
@@ -82,10 +82,10 @@ export class MemoryRegistry implements Registry {
     return 'stored'
   }
 
-  async extend(uid: Uint8Array, observed: Address): Promise<boolean> {
+  async extend(uid: Uint8Array, observed: Origin): Promise<boolean> {
     this.#dropExpired()
     const entry = this.#byUid.get(toHex(uid))
-    if (entry === undefined || !sameAddress(entry.observed, observed)) return false
+    if (entry === undefined || !sameOrigin(entry.observed, observed)) return false
     this.#touch(entry)
     return true
   }
@@ -93,7 +93,12 @@ export class MemoryRegistry implements Registry {
   async find(key: string): Promise<FoundStorage | undefined> {
     this.#dropExpired()
     const entry = this.#byKey.get(key)
-    return entry === undefined ? undefined : { signed: entry.signed, observed: entry.observed }
+    return entry === undefined ? undefined : { uid: fromHex(entry.uid), signed: entry.signed, observed: entry.observed }
+  }
+
+  async locate(uid: Uint8Array): Promise<Origin | undefined> {
+    this.#dropExpired()
+    return this.#byUid.get(toHex(uid))?.observed
   }
 
   async stats(): Promise<RegistryStats> {
@@ -112,9 +117,9 @@ export class MemoryRegistry implements Registry {
     const isFull =
       (known === undefined && this.#byUid.size >= this.#limits.uids) || this.#byKey.size + fresh > this.#limits.keys
     if (isFull) return 'server-full'
-    const source = sourceOf(part.observed)
+    const source = sourceOf(part.observed.address)
     const taken = this.#bySource.get(source) ?? NO_SHARE
-    const own = known !== undefined && sourceOf(known.observed) === source ? shareOf(known) : NO_SHARE
+    const own = known !== undefined && sourceOf(known.observed.address) === source ? shareOf(known) : NO_SHARE
     const isSourceFull =
       taken.uids - own.uids >= this.#limits.uidsPerSource ||
       taken.keys - own.keys + (known === undefined ? 0 : shareOf(known).keys) + fresh > this.#limits.keysPerSource
@@ -160,7 +165,7 @@ export class MemoryRegistry implements Registry {
   }
 
   #count(entry: Entry, sign: 1 | -1): void {
-    const source = sourceOf(entry.observed)
+    const source = sourceOf(entry.observed.address)
     const before = this.#bySource.get(source) ?? NO_SHARE
     const own = shareOf(entry)
     const after = { uids: before.uids + sign * own.uids, keys: before.keys + sign * own.keys }

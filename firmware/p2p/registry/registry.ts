@@ -1,14 +1,13 @@
 /** Which storage devices are registered, and under which keys cameras find them. */
-import type { Address } from '../../link/address.ts'
 import type { SignedStatement } from '../../link/signal-proof.ts'
-import type { RefusalReason } from '../../wire/signal.ts'
+import type { Origin } from '../origin.ts'
 
 /** One part of a registration, all signatures checked. */
 export interface RegistrationPart {
   /** Public key of the storage device, 32 bytes. */
   readonly uid: Uint8Array
-  /** Its address as the server sees it. */
-  readonly observed: Address
+  /** Where it is, as the server sees it. */
+  readonly observed: Origin
   readonly signed: SignedStatement
   /** Registrations of one UID in time: by the issue of their cookie, then by serial. The newest wins. */
   readonly cookieMs: number
@@ -23,11 +22,12 @@ export interface RegistrationPart {
  * `stored`: this part is the newest. `repeated`: the same part again, nothing changed, its time runs on. `outdated`: there
  * is a newer one, or another one of the same age.
  */
-export type RegisterResult = 'stored' | 'repeated' | 'outdated' | RefusalReason
+export type RegisterResult = 'stored' | 'repeated' | 'outdated' | 'server-full' | 'address-full'
 
 export interface FoundStorage {
+  readonly uid: Uint8Array
   readonly signed: SignedStatement
-  readonly observed: Address
+  readonly observed: Origin
 }
 
 export interface RegistryStats {
@@ -39,9 +39,11 @@ export interface Registry {
   /** How long a registration lasts without a word from the device. */
   readonly ttlMs: number
   register(part: RegistrationPart): Promise<RegisterResult>
-  /** Another `ttlMs` for a device that is registered from exactly this address; false when it is not. */
-  extend(uid: Uint8Array, observed: Address): Promise<boolean>
+  /** Another `ttlMs` for a device that is registered from exactly this origin; false when it is not. */
+  extend(uid: Uint8Array, observed: Origin): Promise<boolean>
   find(key: string): Promise<FoundStorage | undefined>
+  /** Where the device with this UID is registered from. */
+  locate(uid: Uint8Array): Promise<Origin | undefined>
   stats(): Promise<RegistryStats>
   close(): Promise<void>
 }

@@ -1,0 +1,217 @@
+/** The P2P server's help for one camera, over UDP first, and over TLS too when UDP gets no answer. */
+import { type Clock, sleep } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+import { HomewardError, isHomewardError } from '../wire/errors.ts'
+import type { Address } from './address.ts'
+import { Carrier } from './carry.ts'
+import { type Located, lookUp } from './look-up.ts'
+import { joinRelayTls } from './relay-tls.ts'
+import { joinRelayUdp } from './relay-udp.ts'
+import type { ServerAddresses } from './server-addresses.ts'
+import type { CameraHelp, RelayLeg, RelayStream } from './server-help.ts'
+import { SignalPort } from './signal-port.ts'
+import type { Signals } from './signals.ts'
+import { dialServer, type TlsLine } from './tls-line.ts'
+import type { UdxPort } from './udx-port.ts'
+
+/** A server that is reached by UDP has answered by then, also on the other side of an ocean. */
+export const TLS_AFTER_MS = 300
+
+export type Tag = 'pair' | 'token'
+
+export interface CameraServerOptions {
+  readonly port: UdxPort
+  readonly server: ServerAddresses
+  /** Ed25519 key of the storage device. */
+  readonly storage: Uint8Array
+  /** Look-up tags; without a setup token there is none of the second kind. */
+  readonly tags: { readonly pair: Uint8Array; readonly token?: Uint8Array }
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export class CameraServer implements CameraHelp {
+  readonly #options: CameraServerOptions
+  #udp: SignalPort | undefined
+  readonly #cancel = new AbortController()
+  readonly #listeners = new Set<(box: Uint8Array) => void>()
+  /** By way and tag. */
+  readonly #carriers = new Map<Signals, Map<Tag, Promise<Carrier | undefined>>>()
+  #tls: Promise<TlsLine> | undefined
+  #line: TlsLine | undefined
+  /** Which way answered last. */
+  #answers: 'udp' | 'tls' | undefined
+  /** The address that did, by UDP. */
+  #address: Address | undefined
+
+  constructor(options: CameraServerOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#udp ??= new SignalPort(this.#options.port)
+  }
+
+  async lookUp(by: Tag, signal: AbortSignal): Promise<Located> {
+    const udp = this.#signals()
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal, this.#cancel.signal])
+    const byUdp = this.#ask(udp, by, either).then((located) => {
+      this.#answers = 'udp'
+      this.#address = located.server
+      return located
+    })
+    const byTls = this.#afterHeadStart(byUdp, either).then(async (line) => {
+      const located = await this.#ask(line, by, either)
+      this.#answers = 'tls'
+      return located
+    })
+    try {
+      return await Promise.any([byUdp, byTls])
+    } catch (error) {
+      throw error instanceof AggregateError ? (error.errors[0] ?? error) : error
+    } finally {
+      over.abort()
+      if (this.#answers === 'udp') this.#dropLine()
+    }
+  }
+
+  carry(box: Uint8Array, by: Tag): void {
+    const ways: Signals[] = []
+    if (this.#answers !== 'tls') ways.push(this.#signals())
+    if (this.#answers !== 'udp' && this.#line !== undefined) ways.push(this.#line)
+    for (const way of ways) void this.#carrier(way, by).then((carrier) => carrier?.send(box))
+  }
+
+  onReturned(listener: (box: Uint8Array) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  async relayUdp(key: Uint8Array, stream: number, signal: AbortSignal): Promise<RelayLeg> {
+    const { server, clock, random } = this.#options
+    const either = AbortSignal.any([signal, this.#cancel.signal])
+    const [first] = await server.current(either)
+    const address = this.#address ?? first
+    if (address === undefined) throw nowhere()
+    const serverKey = server.server.key
+    return joinRelayUdp({ signals: this.#signals(), address, serverKey, key, stream, clock, random, signal: either })
+  }
+
+  async relayTls(key: Uint8Array, signal: AbortSignal): Promise<RelayStream> {
+    const { server, clock, random } = this.#options
+    const either = AbortSignal.any([signal, this.#cancel.signal])
+    const [first] = await server.currentTls(either)
+    const address = this.#line?.address ?? first
+    if (address === undefined) throw nowhere()
+    return joinRelayTls({ address, serverKey: server.server.key, key, clock, random, signal: either })
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#cancel.abort()
+    this.#listeners.clear()
+    await this.#tls?.catch(() => undefined)
+    this.#dropLine()
+    const udp = this.#udp
+    if (udp === undefined) return
+    await this.#dropCarriers(udp)
+    udp.close()
+  }
+
+  #signals(): SignalPort {
+    if (this.#udp === undefined) throw new HomewardError('INTERNAL', 'the way to the server has not been started')
+    return this.#udp
+  }
+
+  #ask(signals: Signals, by: Tag, signal: AbortSignal): Promise<Located> {
+    const { server, storage, clock, random } = this.#options
+    return lookUp({ signals, server, storage, tag: this.#tag(by), clock, random, signal })
+  }
+
+  #tag(by: Tag): Uint8Array {
+    const { tags } = this.#options
+    return by === 'token' ? (tags.token ?? tags.pair) : tags.pair
+  }
+
+  /** The TLS line, dialled when UDP has not answered in time; rejects with what UDP rejects with when that comes first. */
+  async #afterHeadStart(byUdp: Promise<Located>, signal: AbortSignal): Promise<TlsLine> {
+    const answered = new AbortController()
+    const settled = () => answered.abort()
+    byUdp.then(settled, settled)
+    if (this.#answers !== 'tls') {
+      await sleep(this.#options.clock, TLS_AFTER_MS, AbortSignal.any([signal, answered.signal]))
+    }
+    if (this.#answers === 'udp' && answered.signal.aborted) await byUdp
+    return this.#dial()
+  }
+
+  #dial(): Promise<TlsLine> {
+    this.#tls ??= this.#connect().catch((error: unknown) => {
+      this.#tls = undefined
+      throw error
+    })
+    return this.#tls
+  }
+
+  async #connect(): Promise<TlsLine> {
+    const { server, clock } = this.#options
+    const { signal } = this.#cancel
+    const addresses = await server.currentTls(signal)
+    const line = await dialServer({ addresses, key: server.server.key, clock, signal })
+    this.#line = line
+    line.onClose(() => {
+      if (this.#line !== line) return
+      this.#line = undefined
+      this.#tls = undefined
+      this.#answers = undefined
+      void this.#dropCarriers(line)
+    })
+    return line
+  }
+
+  #dropLine(): void {
+    const line = this.#line
+    this.#line = undefined
+    this.#tls = undefined
+    if (line === undefined) return
+    void this.#dropCarriers(line)
+    void line.close()
+  }
+
+  #carrier(signals: Signals, by: Tag): Promise<Carrier | undefined> {
+    const carriers = this.#carriers.get(signals) ?? new Map<Tag, Promise<Carrier | undefined>>()
+    this.#carriers.set(signals, carriers)
+    const known = carriers.get(by) ?? this.#newCarrier(signals, by)
+    carriers.set(by, known)
+    return known
+  }
+
+  async #newCarrier(signals: Signals, by: Tag): Promise<Carrier | undefined> {
+    const { server, storage, random } = this.#options
+    try {
+      const addresses = await server.current(this.#cancel.signal)
+      const carrier = new Carrier({
+        ...{ signals, storage, tag: this.#tag(by), random },
+        server: { addresses: signals === this.#udp ? addresses : addresses.slice(0, 1), key: server.server.key },
+      })
+      carrier.onReturned((box) => {
+        for (const listener of [...this.#listeners]) listener(box)
+      })
+      return carrier
+    } catch (error) {
+      if (!isHomewardError(error)) throw error
+      this.#carriers.get(signals)?.delete(by)
+      return undefined
+    }
+  }
+
+  async #dropCarriers(signals: Signals): Promise<void> {
+    const carriers = [...(this.#carriers.get(signals)?.values() ?? [])]
+    this.#carriers.delete(signals)
+    for (const carrier of await Promise.all(carriers)) carrier?.close()
+  }
+}
+
+function nowhere(): HomewardError {
+  return new HomewardError('SERVER_UNREACHABLE', 'no address is known for the P2P server')
+}
