@@ -200,6 +200,7 @@ export class Filming {
     const link = new CameraLink({
       ...{ identity, port, pairing, source, clock, random },
       ...(server === undefined ? {} : { server }),
+      discovery: true,
       onAddresses: (addresses) =>
         void pairingFile.remember(addresses).catch((problem: HomewardError) => this.#warn(problem)),
       onEnrolled: (name) => {

@@ -23,8 +23,12 @@ import { type LinkStatus, statusOf } from './link-status.ts'
 import type { Pairing } from './pairing.ts'
 import { Peer, PeerTable } from './peer.ts'
 import type { FreshnessSource } from './replay.ts'
+import { Search } from './search.ts'
 import type { CameraHelp } from './server-help.ts'
 import type { UdxPort } from './udx-port.ts'
+
+/** Stands in a multicast probe where others have the number of an address. */
+const SEARCH_CANDIDATE = 0xffff
 
 export interface CameraLinkOptions {
   readonly identity: Identity
@@ -38,6 +42,8 @@ export interface CameraLinkOptions {
   /** The P2P server's help, which the link closes with itself; without it only known addresses are tried. */
   readonly server?: CameraHelp
   readonly interfaces?: () => Interfaces
+  /** Also asks its own networks by multicast where the storage device is. */
+  readonly discovery?: boolean
   /** The storage device was met there: to be kept for the next start. */
   readonly onAddresses?: (addresses: readonly Address[]) => void
   /** The storage device knows this camera now, under this name when it said one: the token is to be forgotten. */
@@ -59,6 +65,7 @@ export class CameraLink {
   /** Names the probes and enrol datagrams of one attempt. */
   #tx = { attempt: 0, tx: '' }
   readonly #openings = new Map<number, CameraOpening>()
+  #search: Search | undefined
   /** What ends with an opening that was dropped, as long as it takes. */
   readonly #ending = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -79,17 +86,13 @@ export class CameraLink {
   start(): void {
     if (this.#started || this.#closing !== undefined) return
     this.#started = true
-    const { port, clock, server, interfaces = networkInterfaces } = this.#options
+    const { port, clock, server, discovery = false, interfaces = networkInterfaces } = this.#options
+    if (discovery)
+      this.#search = new Search({ clock, interfaces, hear: (datagram, from) => this.#take(datagram, from) })
     server?.start()
-    server?.onReturned((box) => {
-      const message = this.#peers.open(box)?.message
-      if (message !== undefined) this.#hear(message, undefined)
-    })
+    server?.onReturned((box) => this.#take(box, undefined))
     this.#stops.push(
-      port.listen(PAIR_KIND, (datagram, from) => {
-        const message = this.#peers.open(datagram)?.message
-        if (message !== undefined) this.#hear(message, from)
-      }),
+      port.listen(PAIR_KIND, (datagram, from) => this.#take(datagram, from)),
       watchInterfaces(interfaces, clock, () => this.wake()),
     )
     this.#dispatch({ type: 'started' })
@@ -122,6 +125,7 @@ export class CameraLink {
     await this.#lookUp?.done
     for (const number of [...this.#openings.keys()]) this.#end(number)
     await Promise.all(this.#ending)
+    await this.#search?.close()
     await this.#options.server?.close()
   }
 
@@ -155,9 +159,11 @@ export class CameraLink {
         return
       case 'stop-look-up':
         this.#lookUp?.cancel.abort()
+        this.#search?.stop()
         return
       case 'probe': {
         const { candidate, attempt, to } = action
+        this.#searchFor(attempt)
         port.send(this.#peer.seal({ type: 'probe', tx: this.#txOf(attempt), candidate, sentUs: clock.monoUs() }), to)
         return
       }
@@ -168,6 +174,7 @@ export class CameraLink {
         this.#options.onEnrolled?.(action.name)
         return
       case 'punch':
+        this.#searchFor(action.attempt)
         this.#punch(action.attempt)
         return
       case 'enrol-by-server':
@@ -206,6 +213,14 @@ export class CameraLink {
     this.#openings.delete(number)
     const ending = opening.close().finally(() => this.#ending.delete(ending))
     this.#ending.add(ending)
+  }
+
+  #searchFor(attempt: number): void {
+    const { clock } = this.#options
+    const tx = this.#txOf(attempt)
+    this.#search?.start(() =>
+      this.#peer.seal({ type: 'probe', tx, candidate: SEARCH_CANDIDATE, sentUs: clock.monoUs() }),
+    )
   }
 
   #punch(attempt: number): void {
@@ -253,6 +268,11 @@ export class CameraLink {
     }
   }
 
+  #take(datagram: Uint8Array, from: Address | undefined): void {
+    const message = this.#peers.open(datagram)?.message
+    if (message !== undefined) this.#hear(message, from)
+  }
+
   /** `from` is unknown when the server carried it. */
   #hear(message: Datagram, from: Address | undefined): void {
     const attempt = this.#tx.attempt
@@ -262,6 +282,10 @@ export class CameraLink {
         return
       case 'probe-answer': {
         if (message.tx !== this.#tx.tx) return
+        if (message.candidate === SEARCH_CANDIDATE) {
+          if (from !== undefined) this.#dispatch({ type: 'heard', from })
+          return
+        }
         const rttMs = Math.max(0, this.#options.clock.monoUs() - message.sentUs) / 1000
         this.#dispatch({ type: 'probe-answered', attempt, candidate: message.candidate, rttMs })
         return

@@ -9,6 +9,7 @@ import { realRandom } from '../platform/random.ts'
 import type { Address } from './address.ts'
 import { CameraLink, type CameraLinkOptions } from './camera-link.ts'
 import { CameraList } from './cameras.ts'
+import type { Interfaces } from './candidates.ts'
 import type { Channel, ChannelCloseReason } from './channel.ts'
 import { EnrolmentDesk } from './enrolment-desk.ts'
 import { createIdentity, type Identity } from './identity.ts'
@@ -42,6 +43,9 @@ export interface StorageDeviceOptions {
   readonly clock?: Clock
   readonly boot?: number
   readonly port?: number
+  /** A port of one's own making, to watch what goes through it. */
+  readonly udx?: UdxPort
+  readonly interfaces?: () => Interfaces
   readonly server?: ServerAddresses
   /** Enrolled before it starts. */
   readonly enrolled?: readonly Identity[]
@@ -119,9 +123,11 @@ export async function startStorage(options: StorageDeviceOptions = {}): Promise<
   const peers = new PeerTable()
   const source = new FreshnessSource(boot)
   const desk = new EnrolmentDesk({ identity, tokens, cameras, peers, replay, source, clock })
-  const port = new UdxPort({ host: '127.0.0.1', port: options.port ?? 0 })
+  const port = options.udx ?? new UdxPort({ host: '127.0.0.1', port: options.port ?? 0 })
+  const { interfaces } = options
   const link = new StorageLink({
     ...{ identity, port, peers, desk, cameras, tokens, clock, random: realRandom, loopback: true },
+    ...(interfaces === undefined ? {} : { interfaces }),
   })
   const { channels, add, next: nextChannel } = collect()
   link.onChannel((_, channel) => add(channel))
@@ -157,13 +163,14 @@ export interface CameraDeviceOptions extends Partial<Pick<CameraLinkOptions, 'se
   readonly token?: Uint8Array
   readonly addresses?: readonly Address[]
   readonly boot?: number
+  readonly udx?: UdxPort
   /** Says nothing on a new channel. */
   readonly silent?: boolean
 }
 
 export function startCamera(options: CameraDeviceOptions): CameraDevice {
   const { identity = createIdentity(), clock = new RealClock(), boot = 1, addresses = [], storage, token } = options
-  const port = new UdxPort({ host: '127.0.0.1' })
+  const port = options.udx ?? new UdxPort({ host: '127.0.0.1' })
   const { channels, add, next: nextChannel } = collect()
   const kept: CameraDevice['kept'] = { addresses: [], enrolledAs: undefined, enrolled: false }
   const link = new CameraLink({

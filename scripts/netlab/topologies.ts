@@ -102,7 +102,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: false,
+    ready: true,
   },
   {
     name: 'cone-symmetric',
@@ -110,7 +110,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('symmetric', 'port-keeping'),
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: false,
+    ready: true,
   },
   {
     name: 'symmetric-cone',
@@ -118,7 +118,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'symmetric'),
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: false,
+    ready: true,
   },
   {
     name: 'both-symmetric',
@@ -126,7 +126,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('symmetric', 'symmetric'),
     best: 'relay-udp',
     onTheWay: ['relay-tls'],
-    ready: false,
+    ready: true,
   },
   {
     name: 'udp-blocked-camera',
@@ -134,7 +134,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     udpBlocked: ['camera-home'],
     best: 'relay-tls',
-    ready: false,
+    ready: true,
   },
   {
     name: 'udp-blocked-storage',
@@ -142,7 +142,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     udpBlocked: ['storage-home'],
     best: 'relay-tls',
-    ready: false,
+    ready: true,
   },
   {
     name: 'udp-blocked-both',
@@ -150,7 +150,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     udpBlocked: ['camera-home', 'storage-home'],
     best: 'relay-tls',
-    ready: false,
+    ready: true,
   },
   {
     name: 'server-dead',
@@ -166,7 +166,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: [...twoHomes('port-keeping', 'port-keeping'), host('camera-2', CAMERA_LAN, '192.168.1.21/24', HOME_GATEWAY)],
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: false,
+    ready: true,
   },
   {
     name: 'double-nat',
@@ -197,7 +197,7 @@ export const TOPOLOGIES: readonly Topology[] = [
     ],
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: false,
+    ready: true,
   },
   {
     name: 'ipv6-only',
