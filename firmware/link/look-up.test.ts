@@ -62,12 +62,29 @@ async function ask(answer: (scene: Scene, request: SignalOf<'look-up'>) => Signa
   await work
   signals.close()
   assert.is(clock.pendingTimers, 0)
-  return { result, counters: signals.counters }
+  const [overTls] = await servers.currentTls(signal)
+  return { result, counters: signals.counters, tlsPort: overTls?.port }
 }
 
 test('an honest answer is taken', async () => {
   const { result } = await ask(({ server, storage, found }, { nonce }) => [signAnswer(server, nonce, found(storage))])
   assert.equal(result, { candidates: [SEEN], serial: 1, observed: SEEN, self: SEEN, server: SERVER })
+})
+
+test('a device that is registered over TLS has no address to send to, and the server names its TLS port', async () => {
+  const { result, tlsPort } = await ask(({ server, storage, found }, { nonce }) => [
+    signAnswer(server, nonce, { ...found(storage), storage: new Uint8Array(0), tls: 443 } as AnswerBody),
+  ])
+  assert.is(result?.observed, undefined)
+  assert.equal(result?.self, SEEN)
+  assert.is(tlsPort, 443)
+})
+
+test('an observed address that is none: not taken', async () => {
+  const { result } = await ask(({ server, storage, found }, { nonce }) => [
+    signAnswer(server, nonce, { ...found(storage), storage: encodeAddress(SEEN).subarray(1) } as AnswerBody),
+  ])
+  assert.is(result, undefined)
 })
 
 test('the pinned server names another device: not taken', async () => {

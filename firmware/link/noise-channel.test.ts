@@ -117,17 +117,6 @@ test('an end is used once the other has sent a message of its own, heartbeats ar
   await close()
 })
 
-test('a message that is delivered is one that was used, in that order', async () => {
-  const { a, b, close } = await pair()
-  const log: string[] = []
-  b.onMessage(() => log.push('message'))
-  b.onUsed(() => log.push('used'))
-  a.send(Uint8Array.of(1))
-  await waitFor(() => log.length === 2, 'both')
-  assert.equal(log, ['message', 'used'])
-  await close()
-})
-
 test('50 MB come through exactly, held back by drain, in flat memory', async () => {
   const { a, b, close } = await pair()
   const piece = 32 * 1024

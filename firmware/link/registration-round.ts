@@ -2,6 +2,7 @@
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { equalBytes, toHex } from '../wire/bytes.ts'
+import { HomewardError } from '../wire/errors.ts'
 import {
   MAX_PARTS,
   type RefusalReason,
@@ -161,4 +162,21 @@ export function packTags(tags: readonly Uint8Array[]): Uint8Array[] {
     parts.push(concat(...tags.slice(at, at + TAGS_PER_PART)))
   }
   return parts
+}
+
+/** Nobody answered, or nobody whose key is the pinned one. */
+export function silence(server: string): HomewardError {
+  return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${server} does not answer`, {
+    hint:
+      'It may be down, its UDP port may be blocked on the way, or its key may not be the pinned one. Cameras still find ' +
+      'this device in the LAN.',
+  })
+}
+
+/** The server has no room. */
+export function refusal(server: string, reason: RefusalReason): HomewardError {
+  const why = reason === 'address-full' ? 'too many devices are registered from this internet address' : 'it is full'
+  return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${server} refused the registration: ${why}`, {
+    hint: 'Use another P2P server, or ask who runs this one.',
+  })
 }

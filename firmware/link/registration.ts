@@ -5,15 +5,21 @@
  */
 import { type Clock, sleep } from '../platform/clock.ts'
 import { type Random, randomBelow } from '../platform/random.ts'
-import { HomewardError, isHomewardError } from '../wire/errors.ts'
-import { type RefusalReason, SIGNAL_NONCE_BYTES, type SignalMessage } from '../wire/signal.ts'
-import { type Address, sameAddress } from './address.ts'
-import { checkBox } from './carry.ts'
+import { type HomewardError, isHomewardError } from '../wire/errors.ts'
+import type { Address } from './address.ts'
+import { CarriedBoxes, type CarriedListener, type Stay } from './carried-boxes.ts'
 import type { Identity } from './identity.ts'
-import { MAX_TAGS, type Outcome, type Pass, RegistrationRound, type Way } from './registration-round.ts'
+import {
+  MAX_TAGS,
+  type Outcome,
+  type Pass,
+  RegistrationRound,
+  refusal,
+  silence,
+  type Way,
+} from './registration-round.ts'
 import type { RelayOwner } from './relay-udp.ts'
 import type { ServerAddresses } from './server-addresses.ts'
-import { openAnswer, readObserved } from './signal-proof.ts'
 import type { SignalLine, Signals } from './signals.ts'
 
 export { MAX_TAGS, packTags, REQUEST_SCHEDULE_MS } from './registration-round.ts'
@@ -66,12 +72,6 @@ export type RegistrationStatus =
     }
   | { readonly state: 'waiting'; readonly error: HomewardError; readonly retryMonoUs: number }
 
-/**
- * A box that the server carried here. `from`: the camera's UDP address as the server sees it; undefined when it came by TLS.
- * `reply` sends a box back the same way, within 10 s, and a few times at most.
- */
-export type CarriedListener = (box: Uint8Array, from: Address | undefined, reply: (box: Uint8Array) => void) => void
-
 type Transport = Way['transport']
 
 /** Why a stay came to its end. */
@@ -86,7 +86,7 @@ const TLS_FIRST: readonly Transport[] = ['tls', 'udp']
 export class Registration {
   readonly #options: RegistrationOptions
   readonly #stop = new AbortController()
-  readonly #carriedListeners = new Set<CarriedListener>()
+  readonly #carried: CarriedBoxes
   #running: Promise<void> | undefined
   #status: RegistrationStatus = { state: 'stopped' }
   #serial = 0
@@ -95,10 +95,17 @@ export class Registration {
   #changed = false
   #pause: AbortController | undefined
   /** The way and the pass of the last confirmation, while it holds. */
-  #stay: { readonly way: Way; readonly pass: Pass } | undefined
+  #stay: Stay | undefined
 
   constructor(options: RegistrationOptions) {
     this.#options = options
+    const { identity, server, random } = options
+    this.#carried = new CarriedBoxes({
+      serverKey: server.server.key,
+      uid: identity.publicKey,
+      random,
+      stay: () => this.#stay,
+    })
   }
 
   start(): void {
@@ -125,8 +132,7 @@ export class Registration {
 
   /** Returns the way to stop. */
   onCarried(listener: CarriedListener): () => void {
-    this.#carriedListeners.add(listener)
-    return () => this.#carriedListeners.delete(listener)
+    return this.#carried.listen(listener)
   }
 
   /** Tags or candidates have changed: registers anew at once, also in the middle of a pause after a failure. */
@@ -230,7 +236,7 @@ export class Registration {
   /** Returns why it is not registered any more. */
   async #stayRegistered(way: Way, signal: AbortSignal): Promise<End> {
     const round = new RegistrationRound(this.#options, way, signal)
-    const stopListening = way.signals.listen((message, from) => this.#receive(message, from, way))
+    const stopListening = way.signals.listen((message, from) => this.#carried.receive(message, from, way))
     try {
       return await this.#stayIn(round, way, signal)
     } finally {
@@ -288,26 +294,6 @@ export class Registration {
     return { tags, candidates: this.#options.candidates(), serial: this.#serial }
   }
 
-  #receive(message: SignalMessage, from: Address, way: Way): boolean {
-    const stay = this.#stay
-    if (message.t !== 'carried' || stay?.way !== way || !sameAddress(from, stay.pass.server)) return false
-    const { server, identity, random } = this.#options
-    const body = openAnswer(message, server.server.key)
-    const camera = body?.t === 'carried' ? readObserved(body.from) : 'malformed'
-    if (body?.t !== 'carried' || camera === 'malformed') return false
-    const { handle } = body
-    const reply = (box: Uint8Array) => {
-      checkBox(box)
-      // The newest cookie of this way; once another way is taken, the server would not take an answer by this one.
-      if (this.#stay?.way !== way) return
-      const { cookie } = this.#stay.pass
-      const nonce = random.bytes(SIGNAL_NONCE_BYTES)
-      way.signals.send({ t: 'carry-back', nonce, cookie, uid: identity.publicKey, handle, box }, from)
-    }
-    for (const listener of [...this.#carriedListeners]) listener(body.box, camera, reply)
-    return true
-  }
-
   /** Until the time is over, something changed, or the end. */
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
@@ -326,19 +312,4 @@ export function retryPauseMs(failures: number, random: Random): number {
 
 function refreshMs(random: Random): number {
   return REFRESH_MIN_MS + randomBelow(random, REFRESH_MAX_MS - REFRESH_MIN_MS)
-}
-
-function silence(server: string): HomewardError {
-  return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${server} does not answer`, {
-    hint:
-      'It may be down, its UDP port may be blocked on the way, or its key may not be the pinned one. Cameras still find ' +
-      'this device in the LAN.',
-  })
-}
-
-function refusal(server: string, reason: RefusalReason): HomewardError {
-  const why = reason === 'address-full' ? 'too many devices are registered from this internet address' : 'it is full'
-  return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${server} refused the registration: ${why}`, {
-    hint: 'Use another P2P server, or ask who runs this one.',
-  })
 }

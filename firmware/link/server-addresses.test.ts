@@ -71,6 +71,29 @@ test('a resolver that hangs is waited for once at a time, and not for ever', asy
   assert.is(clock.pendingTimers, 0)
 })
 
+test('by TLS: three ports above, or what the server said, or before both what was set by hand', async () => {
+  const clock = new FakeClock()
+  const resolve = async (host: string) => (host === 'p2p.example' ? ['192.0.2.1', '2001:db8::1'] : ['192.0.2.99'])
+  const ports = async (addresses: ServerAddresses) => (await addresses.currentTls(open())).map(({ port }) => port)
+  const plain = new ServerAddresses(server, clock, resolve)
+  assert.equal(await plain.currentTls(open()), [
+    { host: '192.0.2.1', port: 7443 },
+    { host: '2001:db8::1', port: 7443 },
+  ])
+  plain.learnTlsPort(443)
+  assert.equal(await ports(plain), [443, 443])
+  assert.is((await plain.current(open()))[0]?.port, 7440)
+
+  const otherPort = new ServerAddresses(server, clock, resolve, { host: 'p2p.example', port: 8443 })
+  otherPort.learnTlsPort(443)
+  assert.equal(await ports(otherPort), [8443, 8443])
+  const otherHost = new ServerAddresses(server, clock, resolve, { host: 'tls.example', port: 443 })
+  assert.equal(await otherHost.currentTls(open()), [{ host: '192.0.2.99', port: 443 }])
+
+  const highest = new ServerAddresses({ ...server, port: 65_535 }, clock, resolve)
+  assert.equal(await highest.currentTls(open()), [])
+})
+
 test('the system resolves literals to themselves and knows localhost', async () => {
   assert.equal(await resolveWithSystem('192.0.2.1'), ['192.0.2.1'])
   assert.equal(await resolveWithSystem('2001:db8::1'), ['2001:db8::1'])

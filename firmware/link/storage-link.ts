@@ -6,33 +6,30 @@ import { networkInterfaces } from 'node:os'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { toHex } from '../wire/bytes.ts'
-import { HomewardError, isHomewardError } from '../wire/errors.ts'
+import { HomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import type { Camera, CameraList } from './cameras.ts'
 import { type Interfaces, localCandidates } from './candidates.ts'
+import { CarriedRequests } from './carried-requests.ts'
 import type { Channel, ChannelPath } from './channel.ts'
-import { type Punch, type RelayCall, readHead } from './datagram.ts'
+import { readHead } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { DiscoveryListener } from './discovery.ts'
 import type { EnrolmentDesk } from './enrolment-desk.ts'
-import { readFrame, writeFrame } from './first-frame.ts'
+import { writeFrame } from './first-frame.ts'
 import type { Identity } from './identity.ts'
 import { watchInterfaces } from './interfaces.ts'
 import type { Peer, PeerTable } from './peer.ts'
-import { PunchAnswer } from './punch-answer.ts'
 import { Registration, type RegistrationStatus } from './registration.ts'
 import type { ServerAddresses } from './server-addresses.ts'
-import type { Carried, RelayStream, StorageHelp } from './server-help.ts'
+import type { RelayStream } from './server-help.ts'
 import { SignalPort } from './signal-port.ts'
 import { StorageLine } from './storage-line.ts'
 import { StorageServer } from './storage-server.ts'
-import { FIRST_FRAME_WITHIN_MS, TcpListener } from './tcp.ts'
+import { TcpListener } from './tcp.ts'
 import { dialServer } from './tls-line.ts'
 import type { TokenStore } from './tokens.ts'
 import type { UdxPort } from './udx-port.ts'
-
-/** Cameras that may be on their way to a relay at the same time. */
-const CALLS_MAX = 64
 
 export interface StorageLinkOptions {
   readonly identity: Identity
@@ -68,15 +65,12 @@ export class StorageLink {
   readonly #enrolledListeners = new Set<(camera: Camera) => void>()
   /** Lines that end, as long as it takes. */
   readonly #ending = new Set<Promise<void>>()
-  readonly #punches = new Map<Peer, PunchAnswer>()
-  /** Attempts of cameras that are being met at a relay. */
-  readonly #calls = new Set<string>()
-  readonly #cancel = new AbortController()
   #enrolled = new Set<string>()
   #signals: SignalPort | undefined
   #discovery: DiscoveryListener | undefined
   #tcp: Promise<TcpListener | undefined> | undefined
   #registration: Registration | undefined
+  #carried: CarriedRequests | undefined
   #stops: (() => void)[] = []
   #closing: Promise<void> | undefined
 
@@ -124,7 +118,7 @@ export class StorageLink {
    */
   useServer(server: ServerAddresses): void {
     if (this.#registration !== undefined || this.#closing !== undefined) return
-    const { identity, port, clock, random, loopback = false } = this.#options
+    const { identity, port, peers, clock, random, loopback = false } = this.#options
     const registration = new Registration({
       identity,
       signals: this.signals,
@@ -136,7 +130,12 @@ export class StorageLink {
       random,
     })
     const help = new StorageServer({ registration, server, signals: this.signals, clock, random })
-    help.onCarried((carried) => this.#receiveCarried(carried, help))
+    this.#carried = new CarriedRequests({
+      ...{ help, port, peers, clock },
+      lineOf: (peer) => this.#lineOf(peer),
+      receiveOn: (stream, frame) => this.#receiveOn(stream, frame),
+      enrol: (box, reply) => void this.#enrol(box, reply),
+    })
     this.#registration = registration
     this.#registration.start()
   }
@@ -171,8 +170,7 @@ export class StorageLink {
 
   async #close(): Promise<void> {
     for (const stop of this.#stops) stop()
-    this.#cancel.abort()
-    for (const punch of this.#punches.values()) punch.close()
+    this.#carried?.close()
     await this.#registration?.close()
     this.#signals?.close()
     await this.#discovery?.close()
@@ -240,63 +238,6 @@ export class StorageLink {
     return true
   }
 
-  /** What came by way of the server. */
-  #receiveCarried({ box, from, reply }: Carried, help: StorageHelp): void {
-    if (this.#closing !== undefined) return
-    if (readHead(box)?.type === 'enrol') {
-      void this.#enrol(box, reply)
-      return
-    }
-    const heard = this.#options.peers.open(box)
-    if (heard === undefined) return
-    const { peer, message } = heard
-    switch (message.type) {
-      case 'punch':
-        this.#punchBack(peer, message, from)
-        return
-      case 'open': {
-        if (message.path !== 'relay-udp') return
-        const join = (stream: number) => help.relayUdp(message.relay, stream, this.#cancel.signal)
-        const answer = this.#lineOf(peer).openAtRelay(message, join)
-        if (answer !== undefined) reply(peer.seal(answer))
-        return
-      }
-      case 'relay-call':
-        void this.#answerCall(message, help)
-        return
-      default:
-        // The rest is for a path of its own.
-        return
-    }
-  }
-
-  #punchBack(peer: Peer, { tx, candidates }: Punch, from: Address | undefined): void {
-    const { port, clock } = this.#options
-    const known = this.#punches.get(peer)
-    const punch =
-      known ??
-      new PunchAnswer(clock, (to) =>
-        port.send(peer.seal({ type: 'probe', tx, candidate: 0, sentUs: clock.monoUs() }), to),
-      )
-    this.#punches.set(peer, punch)
-    punch.start(from === undefined ? candidates : [from, ...candidates])
-  }
-
-  /** Meets the camera at the relay; there it says the rest itself. */
-  async #answerCall({ attempt, relay }: RelayCall, help: StorageHelp): Promise<void> {
-    if (this.#calls.has(attempt) || this.#calls.size >= CALLS_MAX) return
-    this.#calls.add(attempt)
-    try {
-      const stream = await help.relayTls(relay, this.#cancel.signal)
-      const frame = await readFrame(stream, FIRST_FRAME_WITHIN_MS, this.#options.clock)
-      if (frame === undefined || !this.#receiveOn(stream, frame)) stream.destroy()
-    } catch (error) {
-      if (!isHomewardError(error)) throw error
-    } finally {
-      this.#calls.delete(attempt)
-    }
-  }
-
   async #enrol(datagram: Uint8Array, reply: (answer: Uint8Array) => void): Promise<void> {
     const { desk, onError } = this.#options
     try {
@@ -345,8 +286,7 @@ export class StorageLink {
       if (keys.has(key)) continue
       this.#end(line)
       this.#lines.delete(key)
-      this.#punches.get(line.peer)?.close()
-      this.#punches.delete(line.peer)
+      this.#carried?.forget(line.peer)
     }
     for (const camera of added) for (const listener of [...this.#enrolledListeners]) listener(camera)
     this.#registration?.refresh()

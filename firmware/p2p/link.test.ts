@@ -66,8 +66,7 @@ test('a setup code without any address is enough: found by the token’s tag, en
   await again.nextChannel(0)
   const { lastAttempt } = again.link.status()
   assert.is(lastAttempt?.lookUp.result, 'answered')
-  assert.is(lastAttempt?.candidates[0]?.source, 'looked-up')
-  assert.match(lastAttempt?.why ?? '', /named by the P2P server/)
+  assert.ok(lastAttempt?.candidates.some(({ source }) => source === 'looked-up'))
   const [known] = again.kept.addresses
   await again.close()
 

@@ -131,7 +131,8 @@ test('one end that breaks off ends the other, and what that one still says goes 
 })
 
 test('an end that does not read stops the other, and the server keeps little', async () => {
-  const rig = await Rig.start()
+  const [uidBytesPerSecond, totalBytesPerSecond] = [1e10, 1e10]
+  const rig = await Rig.start({ relayLimits: { ...RELAY_LIMITS, uidBytesPerSecond, totalBytesPerSecond } })
   const [own, far] = await relayed(rig, await rig.storage())
   far.on('error', () => {})
   let isFull = false

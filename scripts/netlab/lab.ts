@@ -176,5 +176,4 @@ const TINY: Topology = {
   ],
   udpBlocked: ['router'],
   best: 'lan',
-  ready: true,
 }

@@ -94,9 +94,7 @@ async function mustWork(): Promise<void> {
 }
 
 function table(): string {
-  return TOPOLOGIES.map(({ name, best, ready, about }) =>
-    [`  ${name.padEnd(21)}${best.padEnd(11)}`, about, ready ? '' : ' (not yet)'].join(''),
-  ).join('\n')
+  return TOPOLOGIES.map(({ name, best, about }) => `  ${name.padEnd(21)}${best.padEnd(11)}${about}`).join('\n')
 }
 
 function print(text: string): void {

@@ -73,7 +73,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     about: 'camera and storage device in one home',
     nodes: ONE_HOME,
     best: 'lan',
-    ready: true,
   },
   {
     name: 'routed',
@@ -94,7 +93,6 @@ export const TOPOLOGIES: readonly Topology[] = [
       storageAt(STORAGE_LAN),
     ],
     best: 'lan',
-    ready: true,
   },
   {
     name: 'two-cones',
@@ -102,23 +100,20 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: true,
   },
   {
     name: 'cone-symmetric',
     about: 'two homes, the camera behind a symmetric NAT',
     nodes: twoHomes('symmetric', 'port-keeping'),
-    best: 'punched',
-    onTheWay: ['relay-udp', 'relay-tls'],
-    ready: true,
+    best: 'relay-udp',
+    onTheWay: ['relay-tls'],
   },
   {
     name: 'symmetric-cone',
     about: 'two homes, the storage device behind a symmetric NAT',
     nodes: twoHomes('port-keeping', 'symmetric'),
-    best: 'punched',
-    onTheWay: ['relay-udp', 'relay-tls'],
-    ready: true,
+    best: 'relay-udp',
+    onTheWay: ['relay-tls'],
   },
   {
     name: 'both-symmetric',
@@ -126,7 +121,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('symmetric', 'symmetric'),
     best: 'relay-udp',
     onTheWay: ['relay-tls'],
-    ready: true,
   },
   {
     name: 'udp-blocked-camera',
@@ -134,7 +128,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     udpBlocked: ['camera-home'],
     best: 'relay-tls',
-    ready: true,
   },
   {
     name: 'udp-blocked-storage',
@@ -142,7 +135,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     udpBlocked: ['storage-home'],
     best: 'relay-tls',
-    ready: true,
   },
   {
     name: 'udp-blocked-both',
@@ -150,7 +142,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: twoHomes('port-keeping', 'port-keeping'),
     udpBlocked: ['camera-home', 'storage-home'],
     best: 'relay-tls',
-    ready: true,
   },
   {
     name: 'server-dead',
@@ -158,7 +149,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: ONE_HOME,
     serverDies: true,
     best: 'lan',
-    ready: true,
   },
   {
     name: 'two-cameras',
@@ -166,7 +156,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     nodes: [...twoHomes('port-keeping', 'port-keeping'), host('camera-2', CAMERA_LAN, '192.168.1.21/24', HOME_GATEWAY)],
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: true,
   },
   {
     name: 'double-nat',
@@ -197,7 +186,6 @@ export const TOPOLOGIES: readonly Topology[] = [
     ],
     best: 'punched',
     onTheWay: ['relay-udp', 'relay-tls'],
-    ready: true,
   },
   {
     name: 'ipv6-only',
@@ -217,7 +205,6 @@ export const TOPOLOGIES: readonly Topology[] = [
       host('camera', CAMERA_LAN, '2001:db8:2::20/64', '2001:db8:2::1'),
     ],
     best: 'lan',
-    ready: true,
   },
 ]
 

@@ -43,8 +43,6 @@ export interface Topology {
   readonly best: ChannelPath
   /** Paths that may carry a camera until the best one is found. */
   readonly onTheWay?: readonly ChannelPath[]
-  /** False while the programs cannot go this way: its connect test is skipped. */
-  readonly ready: boolean
 }
 
 /** Throws USAGE. */
