@@ -25,8 +25,8 @@ import type { UdxPort } from './udx-port.ts'
 const ASK_SCHEDULE_MS = [0, 100, 300, 700, 1500] as const
 /** Through the server it takes longer, and the server counts. */
 const CARRY_SCHEDULE_MS = [0, 300, 800, 1600, 3000] as const
-/** An accepted connection is answered within a round trip, a relayed one within two; the machine gives up by then. */
-const ANSWER_WITHIN_MS = 1_000
+/** An accepted connection is answered within a round trip; udx must still have its time. A relayed one takes two. */
+const ANSWER_WITHIN_MS = 400
 const RELAY_ANSWER_WITHIN_MS = 3_000
 
 export interface CameraOpeningOptions {
@@ -51,10 +51,9 @@ interface Made {
 
 export class CameraOpening {
   readonly number: number
-  /** 16 hex digits. */
-  readonly attempt: string
   readonly #options: CameraOpeningOptions
-  readonly #noise: NoiseInitiator
+  #attempt = ''
+  #noise: NoiseInitiator
   readonly #cancel = new AbortController()
   readonly #running: Promise<void>
   #answered: ((message: Opened) => void) | undefined
@@ -63,9 +62,13 @@ export class CameraOpening {
   constructor(options: CameraOpeningOptions) {
     this.#options = options
     this.number = options.number
-    this.attempt = toHex(options.random.bytes(8))
-    this.#noise = new NoiseInitiator(options.identity, options.peer.remote)
+    this.#noise = this.#renew()
     this.#running = this.#run()
+  }
+
+  /** 16 hex digits: names it to the storage device. */
+  get attempt(): string {
+    return this.#attempt
   }
 
   get channel(): NoiseChannel | undefined {
@@ -74,7 +77,7 @@ export class CameraOpening {
 
   /** An answer that came by UDP or through the server. Only the first one for this opening counts. */
   answer(message: Opened): void {
-    if (message.attempt === this.attempt) this.#answered?.(message)
+    if (message.attempt === this.#attempt) this.#answered?.(message)
   }
 
   /** Idempotent. */
@@ -117,8 +120,19 @@ export class CameraOpening {
 
   async #byTcp(to: Address): Promise<Made | undefined> {
     const socket = await dialTcp(to, this.#options.clock, this.#cancel.signal)
-    // It may accept and still not be the one that answered the probe: udx may get through all the same.
-    return socket === undefined ? undefined : this.#onStream(socket, ANSWER_WITHIN_MS)
+    if (socket === undefined) return undefined
+    const made = await this.#onStream(socket, ANSWER_WITHIN_MS)
+    // It may accept and still not be the one that answered the probe: udx may get through all the same, with a handshake
+    // of its own, for one never serves two streams.
+    if (made === undefined) this.#renew()
+    return made
+  }
+
+  #renew(): NoiseInitiator {
+    const { identity, peer, random } = this.#options
+    this.#attempt = toHex(random.bytes(8))
+    this.#noise = new NoiseInitiator(identity, peer.remote)
+    return this.#noise
   }
 
   async #byUdp(to: Address): Promise<Made | undefined> {
@@ -161,7 +175,7 @@ export class CameraOpening {
     const key = random.bytes(RELAY_KEY_BYTES)
     const joined = new AbortController()
     const signal = AbortSignal.any([this.#cancel.signal, joined.signal])
-    const call = () => server.carry(peer.seal({ type: 'relay-call', attempt: this.attempt, relay: key }), 'pair')
+    const call = () => server.carry(peer.seal({ type: 'relay-call', attempt: this.#attempt, relay: key }), 'pair')
     void this.#repeat(call, CARRY_SCHEDULE_MS, signal)
     try {
       const stream = await server.relayTls(key, this.#cancel.signal)
@@ -177,7 +191,7 @@ export class CameraOpening {
     writeFrame(stream, peer.seal(this.#request(0)))
     const frame = await readFrame(stream, withinMs, clock)
     const message = frame === undefined ? undefined : peer.open(frame)
-    if (message?.type === 'opened' && message.attempt === this.attempt) return { bytes: stream, opened: message }
+    if (message?.type === 'opened' && message.attempt === this.#attempt) return { bytes: stream, opened: message }
     stream.destroy()
     return undefined
   }
@@ -207,6 +221,6 @@ export class CameraOpening {
 
   #request(stream: number, relay: Uint8Array = NO_RELAY): Datagram & Open {
     const { path } = this.#options.way
-    return { type: 'open', attempt: this.attempt, path, stream, relay, noise: this.#noise.message }
+    return { type: 'open', attempt: this.#attempt, path, stream, relay, noise: this.#noise.message }
   }
 }

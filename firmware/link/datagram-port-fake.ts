@@ -1,7 +1,7 @@
 /**
  * A small network inside the process: ports that send datagrams to each other with delay, loss, repetition, reordering
  * and forged senders, all of it drawn from one seed, in the time of one clock. A port may appear under another address
- * than its own, as behind a router that maps one to one; routers that filter are not simulated here.
+ * than its own, as behind a router that maps one to one; routers that filter are those of nat-fake.
  */
 import type { Clock } from '../platform/clock.ts'
 import { type Random, randomBelow } from '../platform/random.ts'

@@ -131,6 +131,12 @@ export const TYPE_NUMBERS = {
   'relay-call': 10,
 } as const satisfies Readonly<Record<DatagramType | 'enrol', number>>
 
+/** Numbers on the wire. */
+const PATH_NUMBERS = { lan: 0, punched: 1, 'relay-udp': 2, 'relay-tls': 3 } as const satisfies Record<
+  ChannelPath,
+  number
+>
+
 /** Place in time without a clock: boots are counted and remembered, datagrams are counted within a boot. */
 export interface Freshness {
   /** 32 bits. */
@@ -255,7 +261,7 @@ function writeBody(writer: ByteWriter, message: Datagram): void {
       writer.hex(message.attempt, ID_BYTES).bytes(message.relay, RELAY_KEY_BYTES)
       return
     case 'open':
-      writer.hex(message.attempt, ID_BYTES).u8(PATHS.indexOf(message.path)).u32(message.stream)
+      writer.hex(message.attempt, ID_BYTES).u8(PATH_NUMBERS[message.path]).u32(message.stream)
       writer.bytes(message.relay, RELAY_KEY_BYTES).bytes(message.noise, NOISE_OPEN_BYTES)
       return
     case 'opened':
@@ -309,7 +315,8 @@ function readCandidates(reader: ByteReader): Address[] {
 }
 
 function readOpen(reader: ByteReader): Omit<Open, 'type' | 'attempt'> {
-  const path = PATHS[reader.u8()]
+  const number = reader.u8()
+  const path = PATHS.find((known) => PATH_NUMBERS[known] === number)
   if (path === undefined) throw new HomewardError('FRAME_MALFORMED', 'an open for an unknown path')
   const stream = reader.u32()
   return { path, stream, relay: reader.bytes(RELAY_KEY_BYTES), noise: reader.bytes(NOISE_OPEN_BYTES) }

@@ -4,11 +4,12 @@
  * Whatever goes wrong it starts over, with growing pauses, for ever. What the server carries here comes out of it too.
  */
 import { type Clock, sleep } from '../platform/clock.ts'
-import { type Random, randomBelow } from '../platform/random.ts'
+import type { Random } from '../platform/random.ts'
 import { type HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import { CarriedBoxes, type CarriedListener, type Stay } from './carried-boxes.ts'
 import type { Identity } from './identity.ts'
+import { refreshMs, retryPauseMs } from './registration-pauses.ts'
 import {
   MAX_TAGS,
   type Outcome,
@@ -22,15 +23,8 @@ import type { RelayOwner } from './relay-udp.ts'
 import type { ServerAddresses } from './server-addresses.ts'
 import type { SignalLine, Signals } from './signals.ts'
 
+export { REFRESH_MAX_MS, REFRESH_MIN_MS, RETRY_LONGEST_MS, retryPauseMs } from './registration-pauses.ts'
 export { MAX_TAGS, packTags, REQUEST_SCHEDULE_MS } from './registration-round.ts'
-
-/** Below 30 s, after which many routers forget a UDP mapping; each device draws its own time, so that they do not march. */
-export const REFRESH_MIN_MS = 20_000
-export const REFRESH_MAX_MS = 25_000
-
-/** The pause after the first failure, doubled up to the longest: a server that is back is found within one refresh. */
-export const RETRY_FIRST_MS = 1000
-export const RETRY_LONGEST_MS = 15_000
 
 /** How often UDP is tried again while TLS serves: networks change seldom, and a try is six small datagrams at most. */
 export const UDP_AGAIN_MS = 60_000
@@ -302,14 +296,4 @@ export class Registration {
     await sleep(this.#options.clock, ms, pause.signal)
     this.#pause = undefined
   }
-}
-
-/** Doubling, and up to a quarter shorter by chance, so that devices do not come back all at once. */
-export function retryPauseMs(failures: number, random: Random): number {
-  const fullMs = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10))
-  return fullMs - randomBelow(random, Math.floor(fullMs / 4))
-}
-
-function refreshMs(random: Random): number {
-  return REFRESH_MIN_MS + randomBelow(random, REFRESH_MAX_MS - REFRESH_MIN_MS)
 }
