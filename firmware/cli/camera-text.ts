@@ -1,5 +1,7 @@
 /** Answers of the camera agent as text for a person. */
+
 import { errorLine } from '../wire/errors.ts'
+import { natText } from './nat-text.ts'
 import { formatBytes, formatDuration } from './output.ts'
 
 interface Told {
@@ -17,6 +19,7 @@ interface Common {
   readonly storage: string | null
   readonly state: string
   readonly path: string | null
+  readonly nat?: string
   readonly retryInMs?: number
   readonly problem?: Told
   readonly alarm?: { readonly code: string; readonly text: string }
@@ -78,7 +81,7 @@ export function describeStatus(answer: unknown): string {
   const retry = status.retryInMs === undefined ? '' : `, next try in ${formatDuration(status.retryInMs)}`
   return [
     ...who,
-    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}`}${retry}`,
+    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}`}${natText(status.nat)}${retry}`,
     ...more(problem && errorLine(problem)),
     `Footage   ${seq.captured} fragments captured, ${seq.acked} ACKed, ${seq.lost} lost since the start`,
     `Card      ${CARDS[ring.card] ?? ring.card}${ring.full ? ', FULL' : ''}; room for ${formatBytes(ring.capacityBytes)}, ${waiting}`,

@@ -11,7 +11,7 @@ import { TlsListener } from '../p2p/tls-listener.ts'
 import type { Clock } from '../platform/clock.ts'
 import { RealClock } from '../platform/clock-real.ts'
 import { realRandom } from '../platform/random.ts'
-import { HomewardError } from '../wire/errors.ts'
+import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { type CommonSettings, type RunningProgram, runProgram } from './agent-process.ts'
 
 export interface P2pSettings extends CommonSettings {
@@ -50,9 +50,11 @@ async function startP2p(settings: P2pSettings): Promise<RunningP2p> {
     await port.close()
     throw error
   })
+  const second = secondPort({ host: tls.place.host, port: tls.place.port })
   const registry = new MemoryRegistry(clock)
   const server = new P2pServer({
     port,
+    ...(second === undefined ? {} : { second }),
     streams: port,
     tls: tls.listener,
     identity,
@@ -76,6 +78,7 @@ async function startP2p(settings: P2pSettings): Promise<RunningP2p> {
     },
     close: async () => {
       await server.close()
+      await second?.close()
       await port.close()
     },
   }
@@ -86,6 +89,16 @@ async function listenTls(settings: P2pSettings, identity: Identity, clock: Clock
   const certificate = await loadCertificate(settings.state, files)
   const listener = await TlsListener.listen({ listen, certificate, identity, clock })
   return { listener, place: { host: listen.host, port: listener.port } }
+}
+
+/** UDP under the number of the TLS port. Without it devices cannot tell what their NAT does, and all else goes on. */
+function secondPort(place: ServerPlace): UdxPort | undefined {
+  try {
+    return new UdxPort(place)
+  } catch (error) {
+    if (isHomewardError(error, 'ADDRESS_IN_USE', 'CONFIG_INVALID')) return undefined
+    throw error
+  }
 }
 
 function tlsPlace({ listen, tlsListen }: P2pSettings): ServerPlace {

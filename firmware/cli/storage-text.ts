@@ -1,5 +1,7 @@
 /** Answers of the storage agent as text for a person. */
+
 import { errorLine, HomewardError } from '../wire/errors.ts'
+import { natText } from './nat-text.ts'
 import { formatBytes, formatDuration } from './output.ts'
 
 interface StorageAnswer {
@@ -7,7 +9,11 @@ interface StorageAnswer {
   readonly listen: { readonly host: string; readonly port: number }
   readonly root: string
   readonly freeBytes: number | null
-  readonly p2p: { readonly state: string; readonly problem?: { readonly message: string; readonly hint?: string } }
+  readonly p2p: {
+    readonly state: string
+    readonly nat?: string | null
+    readonly problem?: { readonly message: string; readonly hint?: string }
+  }
   readonly totals: { readonly fragments: number; readonly bytes: number }
   readonly alarm: { readonly message: string; readonly hint?: string } | null
 }
@@ -20,7 +26,7 @@ export function describeStorage(answer: unknown): string {
     ...(alarm === null ? [] : [`Alarm     nothing is acknowledged, the cameras keep it: ${errorLine(alarm)}`]),
     `Listens   on UDP ${listen.host}, port ${listen.port}`,
     `Disk      ${root}: ${totals.fragments} fragments, ${formatBytes(totals.bytes)}${free}`,
-    `P2P       ${p2p.problem === undefined ? (SERVER_STATES[p2p.state] ?? p2p.state) : errorLine(p2p.problem)}`,
+    `P2P       ${p2p.problem === undefined ? `${SERVER_STATES[p2p.state] ?? p2p.state}${natText(p2p.nat)}` : errorLine(p2p.problem)}`,
   ].join('\n')
 }
 

@@ -61,7 +61,10 @@ test('whoever knows the UID and nothing else gets not one datagram, and leaves n
     for (let round = 0; round < 5; round++) {
       stranger.send(peer.seal({ type: 'probe', tx: '0123456789abcdef', candidate: 0, sentUs: 1 }), status.listen)
       const { message: noise } = new NoiseInitiator(own, uid)
-      stranger.send(peer.seal({ type: 'open', attempt: 'fedcba9876543210', path: 'lan', stream: 77, relay: NO_RELAY, noise }), status.listen)
+      stranger.send(
+        peer.seal({ type: 'open', attempt: 'fedcba9876543210', path: 'lan', stream: 77, relay: NO_RELAY, noise }),
+        status.listen,
+      )
       stranger.send(buildEnrol({ ...offer, token: realRandom.bytes(16) }), status.listen)
       for (const tag of [uid.subarray(0, 16), peer.keys.lookupTag, realRandom.bytes(16)]) {
         const nonce = realRandom.bytes(16)

@@ -105,7 +105,8 @@ export class CameraLink {
   }
 
   status(): LinkStatus {
-    return statusOf(this.#machine, this.#nowMs())
+    const nat = this.#options.server?.nat
+    return { ...statusOf(this.#machine, this.#nowMs()), ...(nat === undefined ? {} : { nat }) }
   }
 
   /** Tries again now, if it is waiting: an interface changed, or a person asks. */

@@ -1,10 +1,13 @@
 /** The P2P server's help for one camera, over UDP first, and over TLS too when UDP gets no answer. */
+import { networkInterfaces } from 'node:os'
 import { type Clock, sleep } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
+import { type Interfaces, ownHosts } from './candidates.ts'
 import { Carrier } from './carry.ts'
 import { type Located, lookUp } from './look-up.ts'
+import { type NatKind, natKind, secondLook } from './nat.ts'
 import { joinRelayTls } from './relay-tls.ts'
 import { joinRelayUdp } from './relay-udp.ts'
 import type { ServerAddresses } from './server-addresses.ts'
@@ -28,6 +31,7 @@ export interface CameraServerOptions {
   readonly tags: { readonly pair: Uint8Array; readonly token?: Uint8Array }
   readonly clock: Clock
   readonly random: Random
+  readonly interfaces?: () => Interfaces
 }
 
 export class CameraServer implements CameraHelp {
@@ -37,6 +41,9 @@ export class CameraServer implements CameraHelp {
   readonly #listeners = new Set<(box: Uint8Array) => void>()
   /** By way and tag. */
   readonly #carriers = new Map<Signals, Map<Tag, Promise<Carrier | undefined>>>()
+  #nat: NatKind | undefined
+  /** The look at our own NAT that is under way. */
+  #looking: Promise<void> | undefined
   #tls: Promise<TlsLine> | undefined
   #line: TlsLine | undefined
   /** Which way answered last. */
@@ -52,6 +59,10 @@ export class CameraServer implements CameraHelp {
     this.#udp ??= new SignalPort(this.#options.port)
   }
 
+  get nat(): NatKind | undefined {
+    return this.#nat
+  }
+
   async lookUp(by: Tag, signal: AbortSignal): Promise<Located> {
     const udp = this.#signals()
     const over = new AbortController()
@@ -59,6 +70,9 @@ export class CameraServer implements CameraHelp {
     const byUdp = this.#ask(udp, by, either).then((located) => {
       this.#answers = 'udp'
       this.#address = located.server
+      this.#looking ??= this.#lookAtNat(located.self, by).finally(() => {
+        this.#looking = undefined
+      })
       return located
     })
     const byTls = this.#afterHeadStart(byUdp, either).then(async (line) => {
@@ -110,6 +124,7 @@ export class CameraServer implements CameraHelp {
   async close(): Promise<void> {
     this.#cancel.abort()
     this.#listeners.clear()
+    await this.#looking
     await this.#tls?.catch(() => undefined)
     this.#dropLine()
     const udp = this.#udp
@@ -121,6 +136,19 @@ export class CameraServer implements CameraHelp {
   #signals(): SignalPort {
     if (this.#udp === undefined) throw new HomewardError('INTERNAL', 'the way to the server has not been started')
     return this.#udp
+  }
+
+  async #lookAtNat(first: Address | undefined, by: Tag): Promise<void> {
+    const { server, storage, clock, random, interfaces = networkInterfaces } = this.#options
+    if (first === undefined) return
+    const tag = this.#tag(by)
+    const signal = this.#cancel.signal
+    const asked = { signals: this.#signals(), server, storage, tag, clock, random, signal }
+    const second = await secondLook(asked).catch((error: unknown) => {
+      if (isHomewardError(error)) return undefined
+      throw error
+    })
+    if (!signal.aborted) this.#nat = natKind(first, second, ownHosts(interfaces()))
   }
 
   #ask(signals: Signals, by: Tag, signal: AbortSignal): Promise<Located> {

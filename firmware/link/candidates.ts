@@ -41,6 +41,13 @@ export function localCandidates(interfaces: Interfaces, bound: Address, options:
     .map(({ address }) => address)
 }
 
+/** Every address of this device, without ports. */
+export function ownHosts(interfaces: Interfaces): string[] {
+  return Object.values(interfaces).flatMap((infos = []) =>
+    (infos ?? []).flatMap(({ address }) => canonicalAddress(address, 1)?.host ?? []),
+  )
+}
+
 function isBoundTo(bound: string, host: string): boolean {
   if (bound === '::') return true
   if (bound === '0.0.0.0') return !host.includes(':')

@@ -5,6 +5,7 @@ import type { Attempt, Candidate, Trial, TrialState } from './attempt.ts'
 import type { ChannelPath } from './channel.ts'
 import { enrolmentUnanswered } from './enrolment.ts'
 import type { LinkState, Machine } from './link-state.ts'
+import type { NatKind } from './nat.ts'
 import { isBetter } from './path-rank.ts'
 
 /** Longer than a first contact takes on a network that works. */
@@ -57,6 +58,8 @@ export interface LinkStatus {
   readonly forMs?: number
   /** While lost. */
   readonly retryInMs?: number
+  /** What this device's own NAT does; missing until the P2P server's two ports have been compared. */
+  readonly nat?: NatKind
   readonly lastAttempt?: LastAttempt
   readonly problem?: Problem
 }

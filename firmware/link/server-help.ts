@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { RawStream } from '@hyperswarm/secret-stream'
 import type { Address } from './address.ts'
 import type { Located } from './look-up.ts'
+import type { NatKind } from './nat.ts'
 
 /** Our leg of a relay: a udx stream is connected to it. */
 export interface RelayLeg {
@@ -22,6 +23,8 @@ export interface Relays {
 
 /** For a camera. */
 export interface CameraHelp extends Relays {
+  /** What our own NAT does, once it is known. */
+  readonly nat: NatKind | undefined
   /** Listens from now on. Before, nothing is asked of it. */
   start(): void
   /** Throws SERVER_UNREACHABLE, or CANCELLED when `signal` aborts. */

@@ -19,6 +19,7 @@ import type { EnrolmentDesk } from './enrolment-desk.ts'
 import { writeFrame } from './first-frame.ts'
 import type { Identity } from './identity.ts'
 import { watchInterfaces } from './interfaces.ts'
+import type { NatKind } from './nat.ts'
 import type { Peer, PeerTable } from './peer.ts'
 import { Registration, type RegistrationStatus } from './registration.ts'
 import type { ServerAddresses } from './server-addresses.ts'
@@ -55,6 +56,8 @@ export interface StorageLinkStatus {
   readonly channels: readonly { readonly camera: Uint8Array; readonly path: ChannelPath; readonly forMs: number }[]
   /** Undefined without a P2P server. */
   readonly registration: RegistrationStatus | undefined
+  /** What this device's own NAT does, once it is known. */
+  readonly nat: NatKind | undefined
 }
 
 export class StorageLink {
@@ -70,6 +73,7 @@ export class StorageLink {
   #discovery: DiscoveryListener | undefined
   #tcp: Promise<TcpListener | undefined> | undefined
   #registration: Registration | undefined
+  #help: StorageServer | undefined
   #carried: CarriedRequests | undefined
   #stops: (() => void)[] = []
   #closing: Promise<void> | undefined
@@ -129,7 +133,12 @@ export class StorageLink {
       clock,
       random,
     })
-    const help = new StorageServer({ registration, server, signals: this.signals, clock, random })
+    const help = new StorageServer({
+      ...{ registration, server, signals: this.signals, clock, random, uid: identity.publicKey },
+      tags: () => this.#tags(),
+      interfaces: this.#interfaces,
+    })
+    this.#help = help
     this.#carried = new CarriedRequests({
       ...{ help, port, peers, clock },
       lineOf: (peer) => this.#lineOf(peer),
@@ -159,7 +168,7 @@ export class StorageLink {
         ? []
         : [{ camera: peer.remote, path: live.channel.path, forMs: Math.round(nowMs - live.sinceMs) }],
     )
-    return { channels, registration: this.#registration?.status() }
+    return { channels, registration: this.#registration?.status(), nat: this.#help?.nat }
   }
 
   /** Idempotent; resolves when no timer, stream or listener of the link is left. */
@@ -171,6 +180,7 @@ export class StorageLink {
   async #close(): Promise<void> {
     for (const stop of this.#stops) stop()
     this.#carried?.close()
+    await this.#help?.close()
     await this.#registration?.close()
     this.#signals?.close()
     await this.#discovery?.close()

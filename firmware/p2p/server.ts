@@ -22,6 +22,8 @@ const MAX_WAITING = 4096
 
 export interface P2pServerOptions {
   readonly port: DatagramPort
+  /** Answers look-ups as well, for devices that want to know what their NAT does. */
+  readonly second?: DatagramPort
   /** The same port, if it has udx streams: without it there is no relay over UDP. */
   readonly streams?: StreamPort
   /** Closed with the server. Without it there is nothing over TLS. */
@@ -71,11 +73,14 @@ export class P2pServer {
   readonly #tlsRelays: TlsRelays | undefined
   readonly #own = { received: 0, answered: 0, malformed: 0, dropped: 0, failed: 0, withheld: 0 }
   readonly #waiting = new Set<Promise<void>>()
+  readonly #second: DatagramPort | undefined
   #stop: (() => void) | undefined
+  #stopSecond: (() => void) | undefined
 
   constructor(options: P2pServerOptions) {
     const { port, streams, tls, registry, clock, random, relayLimits = RELAY_LIMITS } = options
     this.#port = port
+    this.#second = options.second
     this.#tls = tls
     this.#registry = registry
     const cookies = new Cookies(clock, random)
@@ -113,6 +118,8 @@ export class P2pServer {
 
   start(): void {
     this.#stop ??= this.#port.listen(SIGNAL_KIND, (datagram, from) => this.#receive(datagram, from))
+    const second = this.#second
+    this.#stopSecond ??= second?.listen(SIGNAL_KIND, (datagram, from) => this.#receiveSecond(second, datagram, from))
     this.#tls?.serve((request, from, bytes) => {
       this.#own.received++
       return this.#work(request, from, bytes)
@@ -122,6 +129,7 @@ export class P2pServer {
   /** Idempotent. Waits for the requests under way; the port stays open. */
   async close(): Promise<void> {
     this.#stop?.()
+    this.#stopSecond?.()
     await this.#tls?.close()
     await Promise.all(this.#waiting)
     this.#udpRelays?.close()
@@ -138,6 +146,25 @@ export class P2pServer {
       return
     }
     void this.#work(request, udpOrigin(sender), datagram.byteLength)
+  }
+
+  /** Look-ups only: they tell the asker where it is seen from, and a NAT that shows each port another address is found out. */
+  #receiveSecond(port: DatagramPort, datagram: Uint8Array, from: Address): void {
+    const request = readSignalDatagram(datagram)
+    const sender = canonicalAddress(from.host, from.port)
+    if (request?.t !== 'look-up' || sender === undefined || this.#waiting.size >= MAX_WAITING) return
+    this.#own.received++
+    const answerOn = (message: SignalMessage | undefined) => {
+      const answer = message === undefined ? undefined : signalDatagram(message)
+      if (answer === undefined || answer.byteLength > datagram.byteLength) return
+      this.#own.answered++
+      port.send(answer, sender)
+    }
+    const work = this.#rendezvous
+      .answer(request, udpOrigin(sender))
+      .then(answerOn, () => void this.#own.failed++)
+      .finally(() => this.#waiting.delete(work))
+    this.#waiting.add(work)
   }
 
   #work(request: SignalMessage, from: Origin, bytes: number): Promise<void> {

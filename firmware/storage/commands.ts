@@ -76,14 +76,14 @@ function following(agent: StorageAgent, { signal, progress }: ControlContext) {
 async function statusOf(agent: StorageAgent) {
   const totals = agent.archive.totals()
   const sum = (pick: (one: (typeof totals)[number]) => number) => totals.reduce((all, one) => all + pick(one), 0)
-  const { state, problem } = agent.server.status
+  const { state, nat, problem } = agent.server.status
   return {
     uid: agent.identity.uid,
     listen: agent.listen,
     root: agent.root,
     diskId: agent.archive.diskId,
     freeBytes: await freeBytes(agent.root),
-    p2p: { state, ...(problem === undefined ? {} : { problem: describeError(problem) }) },
+    p2p: { state, nat: nat ?? null, ...(problem === undefined ? {} : { problem: describeError(problem) }) },
     totals: { fragments: sum((one) => one.fragments), bytes: sum((one) => one.bytes) },
     alarm: agent.intake.alarm ?? null,
   }

@@ -1,6 +1,7 @@
 /** The P2P server: its key given, pinned or learned, this device registered there, and the log told of each change. */
 import type { Logger } from 'pino'
 import type { Address } from '../link/address.ts'
+import type { NatKind } from '../link/nat.ts'
 import { ServerAddresses } from '../link/server-addresses.ts'
 import { learnServer, pinnedServer, pinServer, type ServerPlace } from '../link/server-key.ts'
 import type { SetupServer } from '../link/setup-code.ts'
@@ -28,6 +29,8 @@ export interface ServerContactOptions {
 
 export interface ServerStatus {
   readonly state: 'none' | 'contacting' | 'registered' | 'waiting'
+  /** What this device's own NAT does, once it is known. */
+  readonly nat?: NatKind
   readonly problem?: HomewardError
 }
 
@@ -59,7 +62,11 @@ export class ServerContact {
     const registration = link.status().registration
     const problem = registration?.state === 'waiting' ? registration.error : this.#problem
     if (problem !== undefined) return { state: 'waiting', problem }
-    return { state: registration?.state === 'registered' ? 'registered' : 'contacting' }
+    const { nat } = link.status()
+    return {
+      state: registration?.state === 'registered' ? 'registered' : 'contacting',
+      ...(nat === undefined ? {} : { nat }),
+    }
   }
 
   /** Idempotent. */
