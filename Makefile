@@ -21,6 +21,7 @@ test: build ## everything that is checked: format, lint, types, shell scripts, a
 
 bench: build ## speed and memory, each beside a rival or the bare limit in the same run
 	@scripts/need ffmpeg
+	-@scripts/need iproute2:ip nftables:nft conntrack coturn:turnserver
 	@exec $(NODE) --import tsx scripts/bench/run.ts $(ONLY)
 
 netlab: build ## the programs behind real NATs, as root (NETLAB="try two-cones 20" or "up same-lan")

@@ -4,8 +4,8 @@ import { setFlagsFromString } from 'node:v8'
 const GROWS_BY_PERCENT = 400
 
 /**
- * For programs that footage passes through, in large buffers that V8 counts as heap: left to itself it would mark all of
- * the heap anew for each 10 MB of footage. V8 reads the flag at every collection (`src/heap/memory-controller.cc`), so it
+ * For a storage device, through which footage passes in large buffers that V8 counts as heap: left to itself it would mark
+ * all of the heap anew for each 10 MB of footage. A camera's memory is too small for that. V8 reads the flag at every collection (`src/heap/memory-controller.cc`), so it
  * may be set at run time.
  */
 export function letHeapGrow(): void {

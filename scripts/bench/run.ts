@@ -7,9 +7,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { constants, cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Bench } from './bench.ts'
 import { cameraCost } from './camera-cost.ts'
+import { connect } from './connect.ts'
 import { manyCameras } from './many-cameras.ts'
 import { idleShare } from './process-use.ts'
+import { relay } from './relay.ts'
 import { ringWrites } from './ring-writes.ts'
 import { judge, type Row, tableOf } from './row.ts'
 import { throughput } from './throughput.ts'
@@ -18,11 +21,13 @@ const OUT = fileURLToPath(new URL('../../out', import.meta.url))
 /** Less idle than this before a bench, and something else is running: the figures say less. */
 const QUIET = 0.9
 
-const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
+const BENCHES: Readonly<Record<string, Bench>> = {
   throughput,
   camera: cameraCost,
   ring: ringWrites,
   ack: manyCameras,
+  connect,
+  relay,
 }
 
 const wanted = process.argv.slice(2)
@@ -41,18 +46,24 @@ const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node.js $
 print(machine)
 const rows: Row[] = []
 const disturbed: string[] = []
+const skipped: string[] = []
 for (const name of names) {
   const idle = await idleShare()
   if (idle < QUIET) disturbed.push(`${name}: the machine was ${Math.round(idle * 100)} % idle before it began`)
   const started = performance.now()
-  rows.push(...((await BENCHES[name]?.()) ?? []))
+  const outcome = (await BENCHES[name]?.()) ?? []
+  if ('skipped' in outcome) skipped.push(`${name}: skipped: ${outcome.skipped}`)
+  else rows.push(...outcome)
   print(`${name} took ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
-print(`\n${[tableOf(rows), ...disturbed].join('\n')}`)
+print(`\n${[tableOf(rows), ...disturbed, ...skipped].join('\n')}`)
 
 const verdicts = rows.map((row) => ({ ...row, ...judge(row) }))
 await mkdir(OUT, { recursive: true })
-await writeFile(join(OUT, 'bench.json'), `${JSON.stringify({ machine, disturbed, rows: verdicts }, null, 2)}\n`)
+await writeFile(
+  join(OUT, 'bench.json'),
+  `${JSON.stringify({ machine, disturbed, skipped, rows: verdicts }, null, 2)}\n`,
+)
 process.exitCode = verdicts.every(({ holds }) => holds) ? 0 : 1
 
 function print(text: string): void {
