@@ -172,10 +172,14 @@ test('settings', async ({ folder }: Context) => {
 })
 
 test('a camera that cannot film', async ({ folder }: Context) => {
-  const state = join(folder, 'film')
   const ring = join(folder, 'film-card')
   await initRing(new RealDisk(), ring)
-  const run = (source: string) => ['camera', 'run', '--state', state, '--ring', ring, '--source', source]
+  let cameras = 0
+  // They run at the same time, and no two may share a state folder.
+  const run = (source: string) => {
+    cameras += 1
+    return ['camera', 'run', '--state', join(folder, `film${cameras}`), '--ring', ring, '--source', source]
+  }
   await checkAll([
     [run('foo'), 2, /source "foo" is of no known kind\. Possible are/],
     [run('test:h266'), 2, /"h266" is no codec, expected h264 or h265/],

@@ -47,7 +47,6 @@ const LINKS: Readonly<Record<string, string>> = {
   idle: 'not started',
   enrolling: 'introducing itself to the storage device',
   walking: 'looking for the storage device',
-  opening: 'opening a channel',
   lost: 'not connected',
 }
 
@@ -81,7 +80,7 @@ export function describeStatus(answer: unknown): string {
   const retry = status.retryInMs === undefined ? '' : `, next try in ${formatDuration(status.retryInMs)}`
   return [
     ...who,
-    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}`}${natText(status.nat)}${retry}`,
+    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}${natText(status.nat)}`}${retry}`,
     ...more(problem && errorLine(problem)),
     `Footage   ${seq.captured} fragments captured, ${seq.acked} ACKed, ${seq.lost} lost since the start`,
     `Card      ${CARDS[ring.card] ?? ring.card}${ring.full ? ', FULL' : ''}; room for ${formatBytes(ring.capacityBytes)}, ${waiting}`,

@@ -59,8 +59,8 @@ const EVENTS: Record<LinkEvent['type'] | 'heard again' | 'channel-closed in use'
   enrolled: ({ attempt }) => ({ type: 'enrolled', attempt, name: 'Door', from: B }),
   opened: ({ opening }) => ({ type: 'opened', opening }),
   refused: ({ opening }) => ({ type: 'refused', opening, code: 'FRAME_VERSION' }),
-  'channel-closed': ({ opening }) => ({ type: 'channel-closed', opening, reason: 'silent' }),
-  'channel-closed in use': ({ inUse }) => ({ type: 'channel-closed', opening: inUse, reason: 'silent' }),
+  'channel-closed': ({ opening }) => ({ type: 'channel-closed', opening, reason: 'reset' }),
+  'channel-closed in use': ({ inUse }) => ({ type: 'channel-closed', opening: inUse, reason: 'reset' }),
 }
 
 const IGNORED = 'ignored'
@@ -385,7 +385,7 @@ test('the end of the channel in use ends the upgrade with it', () => {
     if (stableMs === 0) run.send({ type: 'wake' })
     run.answer(A)
     const [upgrade, used] = [run.openingAt(A), run.inUse]
-    run.send({ type: 'channel-closed', opening: used, reason: 'silent' })
+    run.send({ type: 'channel-closed', opening: used, reason: 'reset' })
     const drops = run.actions.flatMap((action) => (action.type === 'drop' ? [action.opening] : []))
     assert.equal(drops.sort(), [upgrade, used].sort(), 'each once')
     assert.is(run.state.name, stableMs === 0 ? 'lost' : 'walking')
@@ -551,6 +551,17 @@ test('a channel that lasted is replaced at once, one that did not after a short 
     assert.ok(run.state.retryMs - run.nowMs <= longestMs, `pause ${run.state.retryMs - run.nowMs}`)
     run.nowMs = run.state.retryMs
     run.send({ type: 'timer' })
+  }
+})
+
+test('a channel that fell silent is replaced at once, however short it lasted: the silence was pause enough', () => {
+  const run = new Run().start()
+  for (let count = 0; count < 10; count++) {
+    run.answer(A).opened(A)
+    run.nowMs += STABLE_MS - 1
+    run.send({ type: 'channel-closed', opening: run.inUse, reason: 'silent' })
+    assert.is(run.state.name, 'walking')
+    assert.ok(run.sends.includes('probe 192.168.1.2'))
   }
 })
 

@@ -161,6 +161,8 @@ function walkAgain(machine: Machine, state: In<'connected'>, reason: In<'lost'>[
   if (moment.nowMs >= state.sinceMs + STABLE_MS) {
     return withActions(endAll(state), walk({ ...machine, failures: 0 }, moment))
   }
+  // The silence was pause enough, and another path may be there.
+  if (reason === 'silent') return withActions(endAll(state), walk(machine, moment))
   const failures = Math.min(machine.failures, FLAPPING_FAILURES_MAX)
   const dropped: LinkAction = { type: 'drop', opening: state.opening }
   return withActions([dropped], lose({ ...machine, failures }, state.attempt, reason, moment))
