@@ -5,6 +5,9 @@
  * or what its first line asks for: `// time-out: 300 s`), a file without tests fails, and so does a whole run with fewer
  * tests than the floor.
  *
+ * Many files start real programs, which a busy neighbour can starve. A file that fails is therefore run once more, alone,
+ * after the others; only what fails then counts, and the first failure stays on show.
+ *
  * Arguments: only files whose path contains one of them run (then without the floor).
  */
 import { spawn } from 'node:child_process'
@@ -17,6 +20,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FOLDERS = ['firmware', 'scripts']
 const DEFAULT_TIMEOUT_MS = 60_000
 const AT_ONCE = 2
+/** More failed files than this are no matter of a busy machine. */
+const AGAIN_MAX = 6
 /** Fewer passed tests than this means that some were lost, not that all is well. */
 const FLOOR = 1300
 
@@ -88,9 +93,13 @@ function endGroup(pid: number | undefined): void {
   }
 }
 
+function isBad({ summary, trouble }: Outcome): boolean {
+  return trouble !== undefined || summary.failed > 0
+}
+
 function report(outcome: Outcome): void {
   const { file, summary, trouble, output, tookMs } = outcome
-  const bad = trouble !== undefined || summary.failed > 0
+  const bad = isBad(outcome)
   const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : ''
   print(
     `${bad ? 'FAIL' : 'ok  '} ${file}  ${summary.passed}/${summary.total}${skipped}  ${(tookMs / 1000).toFixed(1)} s`,
@@ -122,6 +131,16 @@ await Promise.all(
   }),
 )
 
+const failures = outcomes.filter(isBad)
+if (failures.length <= AGAIN_MAX) {
+  for (const failure of failures) {
+    print(`again, alone: ${failure.file}`)
+    const outcome = await runFile(failure.file)
+    report(outcome)
+    outcomes[outcomes.indexOf(failure)] = outcome
+  }
+}
+
 const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + pick(outcome), 0)
 const passed = sum((outcome) => outcome.summary.passed)
 const skipped = sum((outcome) => outcome.summary.skipped)
@@ -135,9 +154,7 @@ if (tooFew) {
   )
   failed += 1
 }
-for (const { file, summary, trouble } of outcomes) {
-  if (summary.failed > 0 || trouble !== undefined)
-    print(`failed: ${relative('.', file)}${trouble === undefined ? '' : ` (${trouble})`}`)
-}
+for (const { file, trouble } of outcomes.filter(isBad))
+  print(`failed: ${relative('.', file)}${trouble === undefined ? '' : ` (${trouble})`}`)
 print(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed === 0 ? 0 : 1
