@@ -19,6 +19,8 @@ import type { UdxPort } from './udx-port.ts'
 
 /** A server that is reached by UDP has answered by then, also on the other side of an ocean. */
 export const TLS_AFTER_MS = 300
+/** So has one by a connection that stood already; one whose network is gone says nothing, for a quarter of an hour. */
+export const LINE_ANSWERS_WITHIN_MS = 500
 
 export type Tag = 'pair' | 'token'
 
@@ -32,6 +34,11 @@ export interface CameraServerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly interfaces?: () => Interfaces
+}
+
+interface Dialled {
+  readonly line: TlsLine
+  readonly isNew: boolean
 }
 
 export class CameraServer implements CameraHelp {
@@ -76,7 +83,7 @@ export class CameraServer implements CameraHelp {
       return located
     })
     const byTls = this.#afterHeadStart(byUdp, either).then(async (line) => {
-      const located = await this.#ask(line, by, either)
+      const located = await this.#askByTls(line, by, either)
       this.#answers = 'tls'
       return located
     })
@@ -156,13 +163,29 @@ export class CameraServer implements CameraHelp {
     return lookUp({ signals, server, storage, tag: this.#tag(by), clock, random, signal })
   }
 
+  /** By a new connection when this one has not answered in time. */
+  async #askByTls({ line, isNew }: Dialled, by: Tag, signal: AbortSignal): Promise<Located> {
+    if (isNew) return this.#ask(line, by, signal)
+    const late = new AbortController()
+    const timer = this.#options.clock.after(LINE_ANSWERS_WITHIN_MS, () => late.abort())
+    try {
+      return await this.#ask(line, by, AbortSignal.any([signal, late.signal]))
+    } catch (error) {
+      if (signal.aborted || !isHomewardError(error)) throw error
+    } finally {
+      timer.cancel()
+    }
+    if (this.#line === line) this.#dropLine()
+    return this.#ask(await this.#dial(), by, signal)
+  }
+
   #tag(by: Tag): Uint8Array {
     const { tags } = this.#options
     return by === 'token' ? (tags.token ?? tags.pair) : tags.pair
   }
 
   /** The TLS line, dialled when UDP has not answered in time; rejects with what UDP rejects with when that comes first. */
-  async #afterHeadStart(byUdp: Promise<Located>, signal: AbortSignal): Promise<TlsLine> {
+  async #afterHeadStart(byUdp: Promise<Located>, signal: AbortSignal): Promise<Dialled> {
     const answered = new AbortController()
     const settled = () => answered.abort()
     byUdp.then(settled, settled)
@@ -170,7 +193,8 @@ export class CameraServer implements CameraHelp {
       await sleep(this.#options.clock, TLS_AFTER_MS, AbortSignal.any([signal, answered.signal]))
     }
     if (this.#answers === 'udp' && answered.signal.aborted) await byUdp
-    return this.#dial()
+    const isNew = this.#line === undefined
+    return { line: await this.#dial(), isNew }
   }
 
   #dial(): Promise<TlsLine> {

@@ -21,6 +21,10 @@ import type { Signals } from './signals.ts'
 
 /** Doubling gaps; the last entry is giving up, before the next refresh would be due. */
 export const REQUEST_SCHEDULE_MS = [0, 300, 900, 2100, 4500, 8000] as const
+/** Where there is another way: four datagrams are not lost by chance, and UDP is tried again while TLS serves. */
+export const OTHER_WAY_SCHEDULE_MS = [0, 150, 450, 1000, 2000] as const
+/** The way in use is in doubt, and a camera waits: a server on the other side of an ocean has answered by then. */
+export const DOUBT_SCHEDULE_MS = [0, 150, 300, 600] as const
 
 /** More tags than this are not registered. */
 export const MAX_TAGS = MAX_PARTS * TAGS_PER_PART
@@ -71,10 +75,11 @@ export class RegistrationRound {
   }
 
   /** The first of the server's addresses that answers; undefined when none does. */
-  greet(): Promise<Pass | undefined> {
+  greet(scheduleMs: readonly number[]): Promise<Pass | undefined> {
     const { signals, addresses } = this.#way
     const hello: SignalMessage = { t: 'register-hello', nonce: this.#nonce() }
     return this.#exchange<Pass>({
+      scheduleMs,
       send: () => {
         for (const address of addresses) signals.send(hello, address)
       },
@@ -87,9 +92,10 @@ export class RegistrationRound {
   }
 
   /** All parts, until every one is confirmed. */
-  register(pass: Pass, announced: Announced): Promise<Outcome | undefined> {
+  register(pass: Pass, announced: Announced, scheduleMs: readonly number[]): Promise<Outcome | undefined> {
     const open = new Map(this.#messages(pass.cookie, announced).map((message) => [toHex(message.nonce), message]))
     return this.#exchange<Outcome>({
+      scheduleMs,
       send: () => {
         for (const message of open.values()) this.#way.signals.send(message, pass.server)
       },
@@ -104,10 +110,11 @@ export class RegistrationRound {
     })
   }
 
-  keep(pass: Pass): Promise<Outcome | undefined> {
+  keep(pass: Pass, scheduleMs: readonly number[]): Promise<Outcome | undefined> {
     const nonce = this.#nonce()
     const keep: SignalMessage = { t: 'keep', nonce, cookie: pass.cookie, uid: this.#options.identity.publicKey }
     return this.#exchange<Outcome>({
+      scheduleMs,
       send: () => this.#way.signals.send(keep, pass.server),
       accept: (message) => {
         if (!equalBytes(message.nonce, nonce)) return undefined
@@ -142,12 +149,13 @@ export class RegistrationRound {
   }
 
   #exchange<T>(what: {
+    readonly scheduleMs: readonly number[]
     readonly send: () => void
     readonly accept: (message: SignalMessage, from: Address) => { readonly result: T } | 'taken' | undefined
   }): Promise<T | undefined> {
     const { signals } = this.#way
     const { clock } = this.#options
-    return exchange<T>({ signals, clock, scheduleMs: REQUEST_SCHEDULE_MS, signal: this.#signal, ...what })
+    return exchange<T>({ signals, clock, signal: this.#signal, ...what })
   }
 
   #nonce(): Uint8Array {

@@ -11,9 +11,12 @@ import { CarriedBoxes, type CarriedListener, type Stay } from './carried-boxes.t
 import type { Identity } from './identity.ts'
 import { refreshMs, retryPauseMs } from './registration-pauses.ts'
 import {
+  DOUBT_SCHEDULE_MS,
   MAX_TAGS,
+  OTHER_WAY_SCHEDULE_MS,
   type Outcome,
   type Pass,
+  REQUEST_SCHEDULE_MS,
   RegistrationRound,
   refusal,
   silence,
@@ -26,8 +29,13 @@ import type { SignalLine, Signals } from './signals.ts'
 export { REFRESH_MAX_MS, REFRESH_MIN_MS, RETRY_LONGEST_MS, retryPauseMs } from './registration-pauses.ts'
 export { MAX_TAGS, packTags, REQUEST_SCHEDULE_MS } from './registration-round.ts'
 
-/** How often UDP is tried again while TLS serves: networks change seldom, and a try is six small datagrams at most. */
-export const UDP_AGAIN_MS = 60_000
+/**
+ * When UDP is tried again while TLS serves: soon, for it may have been a moment's trouble, then seldom, for networks do not
+ * change often. The last one repeats; a try is four small datagrams at most.
+ */
+export const UDP_AGAIN_MS = [5_000, 15_000, 60_000] as const
+/** A registration that held for so long was a good one: its end is news, and no reason to wait before the next. */
+const STABLE_MS = 10_000
 
 /** A server that answers every cookie of its own with a new challenge is broken; do not follow it round and round. */
 const MAX_CHALLENGES = 4
@@ -72,6 +80,8 @@ type Transport = Way['transport']
 interface End {
   readonly error: HomewardError
   readonly wasRegistered: boolean
+  /** It was registered for long. */
+  readonly wasStable?: boolean
 }
 
 const UDP_FIRST: readonly Transport[] = ['udp', 'tls']
@@ -87,6 +97,8 @@ export class Registration {
   #tags = { registered: 0, leftOut: 0 }
   /** Tags or candidates changed since they were last read. */
   #changed = false
+  /** The way in use may not be one any more. */
+  #doubted = false
   #pause: AbortController | undefined
   /** The way and the pass of the last confirmation, while it holds. */
   #stay: Stay | undefined
@@ -135,6 +147,16 @@ export class Registration {
     this.#pause?.abort()
   }
 
+  /**
+   * A camera's channel ended without a word, or the network changed: whether the server still reaches us is asked at once,
+   * and not for long. Our router may have forgotten us, or our address be another one, and the camera comes by the server.
+   */
+  doubt(): void {
+    if (this.#stay === undefined) return
+    this.#doubted = true
+    this.#pause?.abort()
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options
     let failures = 0
@@ -163,7 +185,9 @@ export class Registration {
       const end = transport === 'udp' ? await this.#overUdp(signal) : await this.#overTls(signal)
       if (end === 'udp is back') return { order: UDP_FIRST }
       // UDP has just failed, so it is not what to begin with.
-      if (transport === 'tls' && end?.wasRegistered === true) return { order: TLS_FIRST, end }
+      if (transport === 'tls' && end?.wasRegistered === true) {
+        return end.wasStable === true ? { order: TLS_FIRST } : { order: TLS_FIRST, end }
+      }
       if (end !== undefined) {
         failed = { error: failed?.error ?? end.error, wasRegistered: failed?.wasRegistered || end.wasRegistered }
       }
@@ -215,12 +239,13 @@ export class Registration {
   /** True when the server answers by UDP; false when `signal` aborts before. */
   async #untilUdp(signal: AbortSignal): Promise<boolean> {
     const { signals, server, clock } = this.#options
-    for (;;) {
-      await sleep(clock, UDP_AGAIN_MS, signal)
+    for (let tries = 0; ; tries += 1) {
+      await sleep(clock, UDP_AGAIN_MS[Math.min(tries, UDP_AGAIN_MS.length - 1)] ?? 0, signal)
       if (signal.aborted) return false
       try {
         const way: Way = { transport: 'udp', signals, addresses: await server.current(signal) }
-        if ((await new RegistrationRound(this.#options, way, signal).greet()) !== undefined) return true
+        if ((await new RegistrationRound(this.#options, way, signal).greet(OTHER_WAY_SCHEDULE_MS)) !== undefined)
+          return true
       } catch (error) {
         if (!isHomewardError(error)) throw error
       }
@@ -236,20 +261,29 @@ export class Registration {
     } finally {
       stopListening()
       this.#stay = undefined
+      this.#doubted = false
     }
   }
 
   async #stayIn(round: RegistrationRound, way: Way, signal: AbortSignal): Promise<End> {
-    const { server, random } = this.#options
-    let wasRegistered = false
-    let pass = await round.greet()
+    const { server, random, dial, clock } = this.#options
+    const patientMs = dial === undefined ? REQUEST_SCHEDULE_MS : OTHER_WAY_SCHEDULE_MS
+    let scheduleMs: readonly number[] = patientMs
+    let sinceUs: number | undefined
+    const ended = (error: HomewardError): End => {
+      const wasStable = sinceUs !== undefined && clock.monoUs() >= sinceUs + STABLE_MS * 1000
+      return { error, wasRegistered: sinceUs !== undefined, wasStable }
+    }
+    let pass = await round.greet(scheduleMs)
     let request: 'register' | 'keep' = 'register'
     let challenges = 0
     while (pass !== undefined) {
       const outcome: Outcome | undefined =
-        request === 'register' ? await round.register(pass, this.#announced()) : await round.keep(pass)
+        request === 'register'
+          ? await round.register(pass, this.#announced(), scheduleMs)
+          : await round.keep(pass, scheduleMs)
       if (outcome === undefined) break
-      if (outcome.kind === 'refused') return { error: refusal(server.name, outcome.reason), wasRegistered }
+      if (outcome.kind === 'refused') return ended(refusal(server.name, outcome.reason))
       pass = outcome.pass
       if (outcome.kind === 'challenged') {
         challenges++
@@ -258,12 +292,14 @@ export class Registration {
         continue
       }
       challenges = 0
-      wasRegistered = true
+      sinceUs ??= clock.monoUs()
       this.#confirm(way, pass, outcome.observed)
-      if (!this.#changed) await this.#wait(refreshMs(random), signal)
+      if (!this.#changed && !this.#doubted) await this.#wait(refreshMs(random), signal)
       request = this.#changed ? 'register' : 'keep'
+      scheduleMs = this.#doubted && dial !== undefined ? DOUBT_SCHEDULE_MS : patientMs
+      this.#doubted = false
     }
-    return { error: silence(server.name), wasRegistered }
+    return ended(silence(server.name))
   }
 
   #confirm(way: Way, pass: Pass, observed: Address | undefined): void {

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { RawStream } from '@hyperswarm/secret-stream'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Address } from './address.ts'
-import type { Channel } from './channel.ts'
+import type { Channel, ChannelCloseReason } from './channel.ts'
 import type { Datagram, Open, Opened } from './datagram.ts'
 import type { Identity } from './identity.ts'
 import { type ChannelKeys, respondNoise } from './noise.ts'
@@ -29,6 +29,8 @@ export interface StorageLineOptions {
   readonly peer: Peer
   readonly send: (message: Datagram, to: Address) => void
   readonly onChannel: (channel: Channel) => void
+  /** The channel in use ended, and nobody wanted it to. */
+  readonly onLost?: () => void
 }
 
 interface Opening {
@@ -154,7 +156,7 @@ export class StorageLine {
     const channel = new NoiseChannel({ path, bytes, initiator: false, keys, clock })
     opening.channel = channel
     channel.onUsed(() => this.#use(opening, channel))
-    channel.onClose(() => this.#ended(opening, channel))
+    channel.onClose((reason) => this.#ended(opening, channel, reason))
   }
 
   /** The camera holds the keys, and has chosen this channel: only now does an older one give way. */
@@ -170,12 +172,13 @@ export class StorageLine {
   }
 
   /** Tells the camera, which would else notice by silence only: udx says nothing about streams it does not know. */
-  #ended(opening: Opening, channel: NoiseChannel): void {
+  #ended(opening: Opening, channel: NoiseChannel, reason: ChannelCloseReason): void {
     const { attempt } = opening.answer
     if (this.#openings.get(attempt) === opening) this.#abandon(attempt)
     if (this.#live?.channel !== channel) return
     this.#live = undefined
     if (opening.from !== undefined) this.#options.send({ type: 'bye', attempt }, opening.from)
+    if (reason === 'silent' || reason === 'reset') this.#options.onLost?.()
   }
 
   #abandon(attempt: string): void {

@@ -91,6 +91,7 @@ export class StorageLink {
       cameras.onChange(() => this.#camerasChanged()),
       tokens.onChange(() => this.#registration?.refresh()),
       watchInterfaces(this.#interfaces, clock, () => {
+        this.#registration?.doubt()
         this.#registration?.refresh()
         this.#discovery?.join(this.#interfaces())
       }),
@@ -277,6 +278,7 @@ export class StorageLink {
       onChannel: (channel) => {
         for (const listener of [...this.#channelListeners]) listener(peer, channel)
       },
+      onLost: () => this.#registration?.doubt(),
     })
     this.#lines.set(key, line)
     return line
