@@ -8,13 +8,13 @@ import { type Interfaces, ownHosts } from './candidates.ts'
 import { Carrier } from './carry.ts'
 import { type Located, lookUp } from './look-up.ts'
 import { type NatKind, natKind, secondLook } from './nat.ts'
-import { joinRelayTls } from './relay-tls.ts'
+import { joinRelayOn } from './relay-tls.ts'
 import { joinRelayUdp } from './relay-udp.ts'
 import type { ServerAddresses } from './server-addresses.ts'
 import type { CameraHelp, RelayLeg, RelayStream } from './server-help.ts'
 import { SignalPort } from './signal-port.ts'
 import type { Signals } from './signals.ts'
-import { dialServer, type TlsLine } from './tls-line.ts'
+import { dialPatiently, dialServer, dialTls, type TlsLine } from './tls-line.ts'
 import type { UdxPort } from './udx-port.ts'
 
 /** A server that is reached by UDP has answered by then, also on the other side of an ocean. */
@@ -124,7 +124,9 @@ export class CameraServer implements CameraHelp {
     const [first] = await server.currentTls(either)
     const address = this.#line?.address ?? first
     if (address === undefined) throw nowhere()
-    return joinRelayTls({ address, serverKey: server.server.key, key, clock, random, signal: either })
+    const serverKey = server.server.key
+    const line = await dialPatiently(() => dialTls({ address, key: serverKey, clock, signal: either }), clock, either)
+    return joinRelayOn(line, { serverKey, key, clock, random, signal: either })
   }
 
   /** Idempotent. */
@@ -189,12 +191,12 @@ export class CameraServer implements CameraHelp {
     const answered = new AbortController()
     const settled = () => answered.abort()
     byUdp.then(settled, settled)
-    if (this.#answers !== 'tls') {
-      await sleep(this.#options.clock, TLS_AFTER_MS, AbortSignal.any([signal, answered.signal]))
-    }
+    const { clock } = this.#options
+    const over = AbortSignal.any([signal, answered.signal])
+    if (this.#answers !== 'tls') await sleep(clock, TLS_AFTER_MS, over)
     if (this.#answers === 'udp' && answered.signal.aborted) await byUdp
     const isNew = this.#line === undefined
-    return { line: await this.#dial(), isNew }
+    return { line: await dialPatiently(() => this.#dial(), clock, over), isNew }
   }
 
   #dial(): Promise<TlsLine> {

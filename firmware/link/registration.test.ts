@@ -8,15 +8,17 @@ import { encodeAddress } from './address.ts'
 import { SIGNAL_KIND } from './datagram-port.ts'
 import { FakeNetwork } from './datagram-port-fake.ts'
 import { createIdentity } from './identity.ts'
-import { packTags, REFRESH_MAX_MS, RETRY_LONGEST_MS, Registration, retryPauseMs } from './registration.ts'
+import { packTags, REFRESH_MAX_MS, RETRY_LONGEST_MS, Registration, retryPauseMs, STABLE_MS } from './registration.ts'
 import { ServerAddresses } from './server-addresses.ts'
 import { readSignalDatagram, SignalPort, signalDatagram } from './signal-port.ts'
 import { signAnswer } from './signal-proof.ts'
+import type { SignalLine, SignalListener } from './signals.ts'
 
 const SERVER = { host: '203.0.113.1', port: 7440 }
 const STORAGE = { host: '198.51.100.9', port: 40_009 }
 
-function scene() {
+/** `tls`: there is a second way, too, by lines to the same server. */
+function scene({ tls = false } = {}) {
   const clock = new FakeClock()
   const random = seededRandom(5)
   const network = new FakeNetwork(clock, seededRandom(6))
@@ -42,12 +44,33 @@ function scene() {
         hooks.afterAnswer()
       }),
   })
+  const lines: SignalMessage[][] = []
+  const dial = async (): Promise<SignalLine> => {
+    const sent: SignalMessage[] = []
+    lines.push(sent)
+    const listeners = new Set<SignalListener>()
+    return {
+      address: SERVER,
+      send: (message) => {
+        sent.push(message)
+        const answer = script.answer(message)
+        if (answer !== undefined) clock.after(1, () => [...listeners].some((listener) => listener(answer, SERVER)))
+      },
+      listen: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      onClose: () => {},
+      close: async () => {},
+    }
+  }
   const registration = new Registration({
     identity: createIdentity(random.bytes(32)),
     signals,
     server: new ServerAddresses({ ...SERVER, key: server.publicKey }, clock),
     tags: () => [new Uint8Array(16)],
     candidates: () => [],
+    dial: tls ? dial : undefined,
     clock,
     random,
   })
@@ -66,7 +89,8 @@ function scene() {
       request.t === 'keep' ? { t: 'kept', ...common } : { t: 'registered', part: 0, ...common },
     )
   }
-  return { clock, network, requests, script, registration, challenge, confirm, hooks }
+  const answer = (request: SignalMessage) => (request.t === 'register-hello' ? challenge(request) : confirm(request))
+  return { clock, network, requests, lines, script, registration, challenge, confirm, answer, hooks }
 }
 
 test('a server that challenges for ever is not followed round and round', async () => {
@@ -118,6 +142,83 @@ test('a change while a registration is under way is registered after it', async 
   await clock.advance(100)
   assert.is(requests.filter(({ t }) => t === 'register').length, 2)
   await registration.close()
+})
+
+test('in doubt it asks at once, and registers anew with a server that knows it no more', async () => {
+  const { clock, requests, script, registration, challenge, confirm, answer } = scene()
+  script.answer = answer
+  registration.doubt()
+  registration.start()
+  await clock.advance(0)
+  await clock.advance(1_000)
+  requests.length = 0
+  registration.doubt()
+  await clock.advance(10)
+  assert.equal(
+    requests.map(({ t }) => t),
+    ['keep'],
+  )
+  // Our router forgot us: the server sees another address, which is not proven.
+  script.answer = (request) => (request.t === 'keep' ? challenge(request) : confirm(request))
+  registration.doubt()
+  await clock.advance(10)
+  assert.equal(
+    requests.map(({ t }) => t),
+    ['keep', 'keep', 'register'],
+  )
+  assert.is(registration.status().state, 'registered')
+  await registration.close()
+})
+
+test('in doubt it goes over to TLS within a second, and back to UDP as soon as that is there', async () => {
+  const { clock, network, lines, script, registration, answer } = scene({ tls: true })
+  const transport = () => {
+    const status = registration.status()
+    return status.state === 'registered' ? status.transport : status.state
+  }
+  script.answer = answer
+  registration.start()
+  await clock.advance(0)
+  await clock.advance(1_000)
+  assert.is(transport(), 'udp')
+  network.blocked = () => true
+  registration.doubt()
+  await clock.advance(700)
+  assert.is(transport(), 'tls')
+  await clock.advance(4_000)
+  assert.is(transport(), 'tls')
+  network.blocked = () => false
+  await clock.advance(4_000)
+  assert.is(transport(), 'udp')
+  assert.is(lines.length, 1)
+  await registration.close()
+  assert.is(clock.pendingTimers, 0)
+})
+
+test('a TLS line that is silent in doubt is replaced at once when it held for long, after a pause otherwise', async () => {
+  for (const [heldMs, notBeforeMs, withinMs] of [
+    [STABLE_MS, 590, 700],
+    [1_000, 1_300, 2_000],
+  ] as const) {
+    const { clock, network, lines, script, registration, answer } = scene({ tls: true })
+    script.answer = answer
+    network.blocked = () => true
+    registration.start()
+    await clock.advance(0)
+    await clock.advance(2_100)
+    assert.is(lines.length, 1)
+    await clock.advance(heldMs)
+    script.answer = () => undefined
+    registration.doubt()
+    await clock.advance(590)
+    script.answer = answer
+    await clock.advance(notBeforeMs - 590)
+    assert.is(lines.length, 1)
+    await clock.advance(withinMs - notBeforeMs)
+    assert.is(lines.length, 2, `held for ${heldMs} ms`)
+    assert.is(registration.status().state, 'registered')
+    await registration.close()
+  }
 })
 
 test('it can be closed at any moment, and leaves no timer', async () => {

@@ -30,12 +30,13 @@ export { REFRESH_MAX_MS, REFRESH_MIN_MS, RETRY_LONGEST_MS, retryPauseMs } from '
 export { MAX_TAGS, packTags, REQUEST_SCHEDULE_MS } from './registration-round.ts'
 
 /**
- * When UDP is tried again while TLS serves: soon, for it may have been a moment's trouble, then seldom, for networks do not
- * change often. The last one repeats; a try is four small datagrams at most.
+ * When UDP is tried again while TLS serves: at once, for the way may have been cut until the connection stood, soon, for it
+ * may be a moment's trouble, then seldom, for networks do not change often. The last one repeats; a try is four small
+ * datagrams at most.
  */
-export const UDP_AGAIN_MS = [5_000, 15_000, 60_000] as const
+export const UDP_AGAIN_MS = [0, 5_000, 15_000, 60_000] as const
 /** A registration that held for so long was a good one: its end is news, and no reason to wait before the next. */
-const STABLE_MS = 10_000
+export const STABLE_MS = 10_000
 
 /** A server that answers every cookie of its own with a new challenge is broken; do not follow it round and round. */
 const MAX_CHALLENGES = 4
@@ -148,7 +149,7 @@ export class Registration {
   }
 
   /**
-   * A camera's channel ended without a word, or the network changed: whether the server still reaches us is asked at once,
+   * A camera's channel ended, or the network changed: whether the server still reaches us is asked at once,
    * and not for long. Our router may have forgotten us, or our address be another one, and the camera comes by the server.
    */
   doubt(): void {

@@ -14,9 +14,7 @@ import { dialTls, type TlsLine } from './tls-line.ts'
 /** The server waits for the other end for so long, and then closes. */
 export const RELAY_TLS_WITHIN_MS = 10_000
 
-export interface JoinRelayTls {
-  /** The server's TLS address. */
-  readonly address: Address
+export interface JoinRelay {
   readonly serverKey: Uint8Array
   /** 16 bytes that both ends know, and nobody else. Another one for each relay. */
   readonly key: Uint8Array
@@ -27,13 +25,22 @@ export interface JoinRelayTls {
   readonly signal: AbortSignal
 }
 
+export interface JoinRelayTls extends JoinRelay {
+  /** The server's TLS address. */
+  readonly address: Address
+}
+
 /**
  * Resolves when both ends are there; what is written then goes to the other one. The stream flows once it is read. Throws
  * TIMED_OUT after RELAY_TLS_WITHIN_MS from the connection on, SERVER_UNREACHABLE, CANCELLED.
  */
 export async function joinRelayTls(options: JoinRelayTls): Promise<Duplex & RawStream> {
   const { address, serverKey, clock, signal } = options
-  const line = await dialTls({ address, key: serverKey, clock, signal })
+  return joinRelayOn(await dialTls({ address, key: serverKey, clock, signal }), options)
+}
+
+/** The same on a connection that nothing was said on yet, and that is closed when nothing comes of it. */
+export async function joinRelayOn(line: TlsLine, options: JoinRelay): Promise<Duplex & RawStream> {
   try {
     return await join(line, options)
   } catch (error) {
@@ -42,10 +49,7 @@ export async function joinRelayTls(options: JoinRelayTls): Promise<Duplex & RawS
   }
 }
 
-function join(
-  line: TlsLine,
-  { serverKey, key, owner, clock, random, signal }: JoinRelayTls,
-): Promise<Duplex & RawStream> {
+function join(line: TlsLine, { serverKey, key, owner, clock, random, signal }: JoinRelay): Promise<Duplex & RawStream> {
   const nonce = random.bytes(SIGNAL_NONCE_BYTES)
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {

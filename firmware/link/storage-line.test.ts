@@ -24,11 +24,15 @@ function lineFor() {
   const [identity, camera] = [createIdentity(), createIdentity()]
   const peer = new Peer(identity, camera.publicKey, new FreshnessSource(1))
   const channels: Channel[] = []
+  const lost = { count: 0 }
   const sent: { message: Datagram; to: Address }[] = []
   const line = new StorageLine({
     ...{ identity, port, clock, peer },
     send: (message, to) => sent.push({ message, to }),
     onChannel: (channel) => channels.push(channel),
+    onLost: () => {
+      lost.count += 1
+    },
   })
   const request = (digit: string, more: Partial<Open> = {}, from = camera): Open => ({
     ...{ type: 'open', attempt: digit.repeat(16), path: 'lan', stream: 5, relay: NO_RELAY },
@@ -60,7 +64,7 @@ function lineFor() {
     await Promise.all([port.close(), cameraPort.close()])
     await waitFor(() => clock.pendingTimers === 0, 'the end of all timers')
   }
-  return { clock, line, request, join, channels, sent, cameraPort, close }
+  return { clock, line, request, join, channels, lost, sent, cameraPort, close }
 }
 
 test('the same attempt gets the same answer, others are opened beside it', async () => {
@@ -189,6 +193,27 @@ test('a camera that closes an opening, or its channel, leaves nothing behind', a
   await used.channel.close()
   await waitFor(() => line.live === undefined && clock.pendingTimers === 0, 'the end of both')
   await close()
+})
+
+test('the end of the channel in use is told unless it was ours', async () => {
+  const { line, join, channels, lost, close } = lineFor()
+  const [unused, first, second, third] = [join('1'), join('2'), join('3'), join('4')]
+  await new Promise<void>((resolve) => unused.channel.onReady(resolve))
+  await unused.channel.close()
+  first.channel.send(bytes('first'))
+  await waitFor(() => channels.length === 1, 'the first channel')
+  second.channel.send(bytes('second'))
+  await waitFor(() => channels.length === 2, 'the second channel')
+  await waitFor(() => line.live?.channel === channels[1], 'the second in use')
+  assert.is(lost.count, 0, 'one that was never used, and one that was replaced')
+  await second.channel.close()
+  await waitFor(() => line.live === undefined, 'its end')
+  assert.is(lost.count, 1)
+  third.channel.send(bytes('third'))
+  await waitFor(() => channels.length === 3, 'the third channel')
+  await close()
+  assert.is(lost.count, 1, 'closed by us')
+  for (const { channel } of [first, third]) await channel.close()
 })
 
 test('our leg of a relay is asked for once; without it the opening is over', async () => {

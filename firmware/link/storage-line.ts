@@ -29,7 +29,7 @@ export interface StorageLineOptions {
   readonly peer: Peer
   readonly send: (message: Datagram, to: Address) => void
   readonly onChannel: (channel: Channel) => void
-  /** The channel in use ended, and nobody wanted it to. */
+  /** The channel in use ended, and not at our wish: by the camera's, or by what lies between. */
   readonly onLost?: () => void
 }
 
@@ -178,7 +178,7 @@ export class StorageLine {
     if (this.#live?.channel !== channel) return
     this.#live = undefined
     if (opening.from !== undefined) this.#options.send({ type: 'bye', attempt }, opening.from)
-    if (reason === 'silent' || reason === 'reset') this.#options.onLost?.()
+    if (reason !== 'closed' && reason !== 'replaced') this.#options.onLost?.()
   }
 
   #abandon(attempt: string): void {

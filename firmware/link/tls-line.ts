@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { RawStream } from '@hyperswarm/secret-stream'
-import type { Clock } from '../platform/clock.ts'
+import { type Clock, sleep } from '../platform/clock.ts'
 import { equalBytes } from '../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { decodeSignal, decodeTlsProof, encodeSignal, type SignalMessage } from '../wire/signal.ts'
@@ -20,6 +20,8 @@ export const TLS_EXPORT_BYTES = 32
 
 /** Connection, handshake and proof: four round trips, and the slowest link that could carry video after them. */
 export const DIAL_WITHIN_MS = 5_000
+/** Between two tries of one who waits for a server. */
+const DIAL_AGAIN_MS = 500
 /** Signalling that the network does not take: dropped, as UDP would. */
 const MAX_UNSENT_BYTES = 64 * 1024
 
@@ -103,6 +105,18 @@ export async function dialServer({ addresses, key, clock, signal }: DialServer):
   } finally {
     signal.removeEventListener('abort', stop)
     stop()
+  }
+}
+
+/** Dials again and again, for a server that is being started refuses connections; throws what came last once `over`. */
+export async function dialPatiently(dial: () => Promise<TlsLine>, clock: Clock, over: AbortSignal): Promise<TlsLine> {
+  for (;;) {
+    try {
+      return await dial()
+    } catch (error) {
+      if (isHomewardError(error)) await sleep(clock, DIAL_AGAIN_MS, over)
+      if (over.aborted || !isHomewardError(error)) throw error
+    }
   }
 }
 
