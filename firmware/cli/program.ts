@@ -12,6 +12,7 @@ const READY_WITHIN_MS = 30_000
 /** SIGTERM stops an agent cleanly within 5 s; later than this it hangs. */
 const STOP_WITHIN_MS = 8_000
 const LOG_LINES_SHOWN = 5
+const POLL_MS = 50
 
 export interface ProgramExit {
   readonly status: number | null
@@ -22,6 +23,10 @@ export interface ProgramRuntime {
   /** The program's first module. */
   readonly main?: string
   readonly nodeFlags?: readonly string[]
+  /** What to run instead of a command line, such as the same one somewhere else; it has to turn into that process. */
+  readonly launch?: (command: readonly string[]) => readonly string[]
+  /** How often `ready` asks. */
+  readonly pollMs?: number
 }
 
 export class Program {
@@ -30,6 +35,7 @@ export class Program {
   readonly log: string
   readonly exited: Promise<ProgramExit>
   readonly #child: ChildProcess
+  readonly #pollMs: number
   #hasExited = false
 
   /**
@@ -41,17 +47,16 @@ export class Program {
     args: readonly string[],
     state: string,
     log: string,
-    { main = MAIN, nodeFlags = process.execArgv }: ProgramRuntime = {},
+    { main = MAIN, nodeFlags = process.execArgv, launch = (command) => command, pollMs = POLL_MS }: ProgramRuntime = {},
   ) {
+    this.#pollMs = pollMs
     this.name = name
     this.state = state
     this.log = log
     const output = openSync(log, 'a')
+    const [command = '', ...rest] = launch([process.execPath, ...nodeFlags, main, ...args, '--state', state])
     // A group of its own: Ctrl-C is for us.
-    this.#child = spawn(process.execPath, [...nodeFlags, main, ...args, '--state', state], {
-      stdio: ['ignore', output, output],
-      detached: true,
-    })
+    this.#child = spawn(command, rest, { stdio: ['ignore', output, output], detached: true })
     closeSync(output)
     this.exited = new Promise((resolve) => {
       this.#child.on('error', () => resolve({ status: 1, signal: null }))
@@ -84,7 +89,7 @@ export class Program {
       } catch (error) {
         if (!isHomewardError(error, 'AGENT_NOT_RUNNING')) throw error
       }
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise((resolve) => setTimeout(resolve, this.#pollMs))
     }
     throw new HomewardError(
       'TIMED_OUT',
