@@ -109,4 +109,43 @@ test('a relay that is closed and opened again brings no fresh budget', async () 
   assert.is(claim(shares, 'a').allows(), false)
 })
 
+test('who carries little can be left alone for long, who carries much must be looked at soon', async () => {
+  const { clock, shares } = scene({ uidBytesPerSecond: 10_000_000 })
+  const share = claim(shares, 'a')
+  assert.is(shares.restMs(), 0, 'who is new is watched')
+  await clock.advance(3_000)
+  assert.is(shares.restMs(), Number.POSITIVE_INFINITY, 'nothing flows')
+  const restAt = async (bytesPerSecond: number) => {
+    shares.restMs()
+    await clock.advance(100)
+    share.spend(bytesPerSecond / 10)
+    assert.is(share.allows(), true)
+    return shares.restMs()
+  }
+  const [little, much] = [await restAt(1_000_000), await restAt(9_000_000)]
+  assert.ok(little > 500, `${little} ms`)
+  assert.ok(much > 10 && much < 100, `${much} ms`)
+  // In such a time nobody who goes four times as fast has used up more than there was.
+  assert.ok(((little / 1000) * 4 * 1_000_000) / 10_000_000 <= 0.25)
+})
+
+test('the budget of all counts too, and who was over his is watched until he has kept to it for a while', async () => {
+  const { clock, shares } = scene({ uidBytesPerSecond: 10_000_000, totalBytesPerSecond: 4_000_000 })
+  const [a, b] = [claim(shares, 'a'), claim(shares, 'b')]
+  await clock.advance(3_000)
+  shares.restMs()
+  await clock.advance(100)
+  for (const share of [a, b]) share.spend(200_000)
+  const shared = shares.restMs()
+  assert.ok(shared > 0 && shared < 50, `${shared} ms`)
+  a.spend(5_000_000)
+  assert.is(a.allows(), false)
+  assert.is(a.isCalm(), false)
+  assert.is(shares.restMs(), 0)
+  await clock.advance(2_500)
+  assert.is(a.allows(), true)
+  assert.is(a.isCalm(), true)
+  assert.is(shares.restMs(), Number.POSITIVE_INFINITY)
+})
+
 test.run()

@@ -24,6 +24,10 @@ const BURST_S = 0.25
 const ACTIVE_US = 1_000_000
 /** How often the active ones are counted. */
 const COUNT_EVERY_US = 100_000
+/** A relay is looked at before it could have used its budget up, should it carry so many times more than of late. */
+const HURRY = 4
+/** Who is new or was over his budget is watched closely for so long: bursts would slip through between two looks. */
+const CALM_US = 2_000_000
 
 interface Bucket {
   tokens: number
@@ -36,13 +40,21 @@ interface Row {
   readonly fair: Bucket
   relays: number
   spentUs: number
+  /** When it was last over its budget, or began. */
+  overUs: number
+  /** Since restMs was last asked. */
+  freshBytes: number
 }
 
 /** One relay's claim. */
 export interface Share {
+  /** What it may carry in the long run, just now. */
+  readonly bytesPerSecond: number
   spend(bytes: number): void
   /** False: nothing more for now. */
   allows(): boolean
+  /** True when it has not been over its budget for a while. */
+  isCalm(): boolean
   /** Idempotent. */
   close(): void
 }
@@ -55,11 +67,13 @@ export class RelayShares {
   #relays = 0
   #active = 1
   #countedUs = Number.NEGATIVE_INFINITY
+  #restedUs: number
 
   constructor(clock: Clock, limits: RelayLimits = RELAY_LIMITS) {
     this.#clock = clock
     this.#limits = limits
     this.#total = this.#full(limits.totalBytesPerSecond)
+    this.#restedUs = clock.monoUs()
   }
 
   get relays(): number {
@@ -75,13 +89,20 @@ export class RelayShares {
       fair: this.#full(totalBytesPerSecond / this.#active),
       relays: 0,
       spentUs: Number.NEGATIVE_INFINITY,
+      overUs: this.#clock.monoUs(),
+      freshBytes: 0,
     }
     if (this.#relays >= relays || row.relays >= relaysPerUid) return undefined
     this.#rows.set(uid, row)
     row.relays++
     this.#relays++
     let isOpen = true
+    const rate = () => this.#rate()
     return {
+      get bytesPerSecond() {
+        return rate()
+      },
+      isCalm: () => this.#clock.monoUs() - row.overUs > CALM_US,
       spend: (bytes) => this.#spend(row, bytes),
       allows: () => this.#allows(row),
       close: () => {
@@ -93,15 +114,45 @@ export class RelayShares {
     }
   }
 
+  /**
+   * How long nobody can use his budget up, in ms, going by what was spent since this was last asked; 0 while somebody is
+   * over it or was lately.
+   */
+  restMs(): number {
+    const nowUs = this.#clock.monoUs()
+    const passedUs = Math.max(1, nowUs - this.#restedUs)
+    this.#restedUs = nowUs
+    let restMs = Number.POSITIVE_INFINITY
+    let allBytes = 0
+    const lasts = (bucket: Bucket, bytes: number) => (Math.max(0, bucket.tokens) * passedUs) / (HURRY * bytes) / 1000
+    for (const row of this.#rows.values()) {
+      const bytes = row.freshBytes
+      row.freshBytes = 0
+      allBytes += bytes
+      if (nowUs - row.overUs <= CALM_US && row.relays > 0) restMs = 0
+      if (bytes > 0) restMs = Math.min(restMs, lasts(row.own, bytes))
+    }
+    return allBytes > 0 ? Math.min(restMs, lasts(this.#total, allBytes)) : restMs
+  }
+
+  #rate(): number {
+    const { uidBytesPerSecond, totalBytesPerSecond } = this.#limits
+    const most = this.#total.tokens > 0 ? totalBytesPerSecond : totalBytesPerSecond / this.#active
+    return Math.min(uidBytesPerSecond, most)
+  }
+
   #spend(row: Row, bytes: number): void {
-    row.spentUs = this.#clock.monoUs()
+    if (bytes > 0) row.spentUs = this.#clock.monoUs()
+    row.freshBytes += bytes
     this.#fill(row)
     for (const bucket of [row.own, row.fair, this.#total]) bucket.tokens -= bytes
   }
 
   #allows(row: Row): boolean {
     this.#fill(row)
-    return row.own.tokens > 0 && (this.#total.tokens > 0 || row.fair.tokens > 0)
+    const isAllowed = row.own.tokens > 0 && (this.#total.tokens > 0 || row.fair.tokens > 0)
+    if (!isAllowed) row.overUs = this.#clock.monoUs()
+    return isAllowed
   }
 
   #fill(row: Row): void {

@@ -18,8 +18,13 @@ import { type StreamPort, UdpRelay } from './udp-relay.ts'
 export const JOIN_WITHIN_MS = 10_000
 /** Nothing in either direction for so long: both ends have long gone another way. */
 export const IDLE_MS = 30_000
-/** How often budgets are looked at: a relay that is over its budget loses what arrives within this time. */
-export const TICK_MS = 10
+/** How often budgets are looked at while somebody may use his up: packets that wait for their turn go out in such steps. */
+const TICK_MS = 10
+/**
+ * And when nobody can. Each look wakes the process, which at one camera's pace costs more than forwarding what it sends; a
+ * sender that speeds up all at once has so much time for free.
+ */
+export const REST_MS = 250
 
 export interface UdpRelaysOptions {
   readonly identity: Identity
@@ -45,6 +50,10 @@ export interface RelayCounters {
   /** Never joined. */
   abandoned: number
   idle: number
+  /** Directions that were led past us because there was too much of them; over UDP only. */
+  detours: number
+  /** Of these, now. */
+  onDetour: number
   /** Bytes that arrived for relays. */
   bytes: number
 }
@@ -57,6 +66,8 @@ export const noRelays = (): RelayCounters => ({
   refused: 0,
   abandoned: 0,
   idle: 0,
+  detours: 0,
+  onDetour: 0,
   bytes: 0,
 })
 
@@ -85,6 +96,8 @@ export class UdpRelays {
   readonly #options: UdpRelaysOptions
   readonly #entries = new Map<string, Entry>()
   #tick: Timer | undefined
+  /** Whose turn it is to begin. */
+  #first = 0
 
   constructor(options: UdpRelaysOptions) {
     this.#options = options
@@ -151,8 +164,14 @@ export class UdpRelays {
     if (entry.relay !== undefined) return [this.#ready(camera, entry.relay.camera.id)]
     const { owner, share } = entry
     const legs = [owner, camera].map(({ origin, stream }) => ({ to: origin.address, stream })) as [LegEnd, LegEnd]
-    const relay = new UdpRelay(legs, port, share, clock, () => {
-      if (this.#entries.get(key) === entry) this.#end(key)
+    const relay = new UdpRelay(legs, port, share, clock, {
+      onEnd: () => {
+        if (this.#entries.get(key) === entry) this.#end(key)
+      },
+      onDetour: (isOn) => {
+        if (isOn) this.counters.detours++
+        this.counters.onDetour += isOn ? 1 : -1
+      },
     })
     entry.camera = camera
     entry.relay = relay
@@ -179,7 +198,8 @@ export class UdpRelays {
 
   #watch(): void {
     if (this.#entries.size === 0) return
-    this.#tick ??= this.#options.clock.after(TICK_MS, () => {
+    const { clock, shares } = this.#options
+    this.#tick ??= clock.after(Math.min(REST_MS, Math.max(TICK_MS, shares.restMs())), () => {
       this.#tick = undefined
       this.#sweep()
       this.#watch()
@@ -187,6 +207,19 @@ export class UdpRelays {
   }
 
   #sweep(): void {
+    this.#look()
+    this.#sendWaiting()
+  }
+
+  /** Packet by packet in turn, so that no relay takes what is left before the others. */
+  #sendWaiting(): void {
+    const relays = [...this.#entries.values()].flatMap(({ relay }) => relay ?? [])
+    this.#first = relays.length === 0 ? 0 : (this.#first + 1) % relays.length
+    let inTurn = [...relays.slice(this.#first), ...relays.slice(0, this.#first)]
+    while (inTurn.length > 0) inTurn = inTurn.filter((relay) => relay.sendOne())
+  }
+
+  #look(): void {
     const nowUs = this.#options.clock.monoUs()
     for (const [key, { relay, untilUs }] of this.#entries) {
       if (relay === undefined) {
