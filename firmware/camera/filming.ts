@@ -220,11 +220,12 @@ export class Filming {
     const place = serverOf(this.#settings, pairing)
     if (place === undefined) return undefined
     const { storage, token } = pairing
+    const server = new ServerAddresses(place, clock, { tls: this.#settings.p2pTls })
     const tags = {
       pair: new PairKeys(identity, storage).lookupTag,
       ...(token === undefined ? {} : { token: tokenTags(token).lookupTag }),
     }
-    return new CameraServer({ port, server: new ServerAddresses(place, clock), storage, tags, clock, random })
+    return new CameraServer({ port, server, storage, tags, clock, random })
   }
 
   #onChannel(listener: (channel: Channel) => void): () => void {

@@ -13,6 +13,8 @@ export interface CameraSettings {
   readonly ringSize: number | undefined
   /** In place of the address in the setup code; its key pin stays. */
   readonly p2p: ServerPlace | undefined
+  /** Where the P2P server is reached by TLS; undefined: the same host, the port that it says itself. */
+  readonly p2pTls: ServerPlace | undefined
   readonly listen: ServerPlace
 }
 

@@ -167,6 +167,8 @@ test('settings', async ({ folder }: Context) => {
     [run('--listen', '1.2.3.4:70000'), 2, /--listen: "1\.2\.3\.4:70000" is not valid/],
     [run('--log-level', 'loud'), 2, /--log-level: "loud" is not valid, expected one of trace/],
     [['storage', 'run', '--p2p-key', 'ABC'], 2, /--p2p-key: "ABC" is not valid, expected a key as text/],
+    [run('--p2p-tls', 'server'), 2, /--p2p-tls: "server" is not valid, expected HOST:PORT, such as/],
+    [['storage', 'run', '--p2p-tls', 'server.example:443'], 2, /--p2p-tls without --p2p: .*Give both, or neither/],
     [['storage', 'run', '--min-free', '-1'], 2, /--min-free: "-1" is not valid/],
   ])
 })

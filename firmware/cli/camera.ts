@@ -5,7 +5,16 @@ import { isHomewardError } from '../wire/errors.ts'
 import { ask, type CommandFlags } from './ask.ts'
 import { describeRings, describeStatus } from './camera-text.ts'
 import { printResult } from './output.ts'
-import { addSettingFlags, byteCount, commonSettings, defaultState, hostPort, loadSettings, text } from './settings.ts'
+import {
+  addSettingFlags,
+  byteCount,
+  commonSettings,
+  defaultState,
+  hostPort,
+  loadSettings,
+  p2pTls,
+  text,
+} from './settings.ts'
 
 const ROLE = 'camera'
 const SMALLEST_RING_BYTES = 64 * 1024 * 1024
@@ -27,6 +36,7 @@ const SETTINGS = {
     SMALLEST_RING_BYTES,
   ),
   p2p: hostPort({ key: 'p2p', placeholder: 'HOST:PORT', help: "overrides the setup code's P2P server" }, undefined),
+  p2pTls: p2pTls(),
   listen: hostPort(
     { key: 'listen', placeholder: 'HOST:PORT', help: 'UDP address' },
     { host: '0.0.0.0', port: 0 },

@@ -219,6 +219,17 @@ export function defaultState(role: string): string {
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
+/** For both ends of a pair. */
+export const p2pTls = () =>
+  hostPort(
+    {
+      key: 'p2p-tls',
+      placeholder: 'HOST:PORT',
+      help: 'where the P2P server is reached by TLS (default: the same host; the port it says, or three above)',
+    },
+    undefined,
+  )
+
 /** Settings that every program has. */
 export const commonSettings = (role: string) => ({
   state: folder(

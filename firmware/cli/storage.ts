@@ -12,6 +12,7 @@ import {
   folder,
   hostPort,
   loadSettings,
+  p2pTls,
   publicKey,
   wholeNumber,
 } from './settings.ts'
@@ -42,6 +43,7 @@ const SETTINGS = {
     true,
   ),
   p2p: hostPort({ key: 'p2p', placeholder: 'HOST:PORT', help: 'the P2P server (default: none, LAN only)' }, undefined),
+  p2pTls: p2pTls(),
   p2pKey: publicKey({
     key: 'p2p-key',
     placeholder: 'KEY',
@@ -67,6 +69,15 @@ export function addStorageCommand(program: Command): void {
   addSettingFlags(storage.command('run').description('run the storage agent'), SETTINGS).action(
     async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
+      if (settings.p2p === undefined && settings.p2pTls !== undefined) {
+        throw new HomewardError(
+          'CONFIG_INVALID',
+          '--p2p-tls without --p2p: it says where the same server is reached by TLS',
+          {
+            hint: 'Give both, or neither: then there is no P2P server, and cameras in the same network only.',
+          },
+        )
+      }
       const { runStorage } = await import('./storage-run.ts')
       process.exitCode = await runStorage(settings)
     },

@@ -45,7 +45,7 @@ export interface SecondLook {
  */
 export async function secondLook(options: SecondLook): Promise<Address | undefined> {
   const { signals, server, storage, tag, clock, random, signal } = options
-  const addresses = await server.currentTls(signal)
+  const addresses = await server.currentSecond(signal)
   const nonce = random.bytes(SIGNAL_NONCE_BYTES)
   const request: SignalMessage = { t: 'look-up', nonce, key: lookUpKey(storage, tag) }
   return exchange<Address | undefined>({

@@ -19,12 +19,9 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 
 test('all addresses of a name, in canonical form', async () => {
   const clock = new FakeClock()
-  const addresses = new ServerAddresses(server, clock, async () => [
-    '192.0.2.1',
-    '2001:DB8::1',
-    '::ffff:192.0.2.2',
-    'fe80::1%eth0',
-  ])
+  const addresses = new ServerAddresses(server, clock, {
+    resolve: async () => ['192.0.2.1', '2001:DB8::1', '::ffff:192.0.2.2', 'fe80::1%eth0'],
+  })
   assert.equal(await addresses.current(open()), [
     { host: '192.0.2.1', port: 7440 },
     { host: '2001:db8::1', port: 7440 },
@@ -37,9 +34,11 @@ test('all addresses of a name, in canonical form', async () => {
 test('a name without an address is an error, until there was one', async () => {
   const clock = new FakeClock()
   let answers: string[] | Error = new Error('ENOTFOUND')
-  const addresses = new ServerAddresses(server, clock, async () => {
-    if (answers instanceof Error) throw answers
-    return answers
+  const addresses = new ServerAddresses(server, clock, {
+    resolve: async () => {
+      if (answers instanceof Error) throw answers
+      return answers
+    },
   })
   assert.is(await codeOf(addresses.current(open())), 'SERVER_UNREACHABLE')
   answers = []
@@ -55,9 +54,11 @@ test('a name without an address is an error, until there was one', async () => {
 test('a resolver that hangs is waited for once at a time, and not for ever', async () => {
   const clock = new FakeClock()
   let asked = 0
-  const addresses = new ServerAddresses(server, clock, () => {
-    asked++
-    return new Promise(() => {})
+  const addresses = new ServerAddresses(server, clock, {
+    resolve: () => {
+      asked++
+      return new Promise(() => {})
+    },
   })
   const results = [codeOf(addresses.current(open())), codeOf(addresses.current(open()))]
   await clock.advance(RESOLVE_TIMEOUT_MS)
@@ -75,7 +76,7 @@ test('by TLS: three ports above, or what the server said, or before both what wa
   const clock = new FakeClock()
   const resolve = async (host: string) => (host === 'p2p.example' ? ['192.0.2.1', '2001:db8::1'] : ['192.0.2.99'])
   const ports = async (addresses: ServerAddresses) => (await addresses.currentTls(open())).map(({ port }) => port)
-  const plain = new ServerAddresses(server, clock, resolve)
+  const plain = new ServerAddresses(server, clock, { resolve })
   assert.equal(await plain.currentTls(open()), [
     { host: '192.0.2.1', port: 7443 },
     { host: '2001:db8::1', port: 7443 },
@@ -84,13 +85,22 @@ test('by TLS: three ports above, or what the server said, or before both what wa
   assert.equal(await ports(plain), [443, 443])
   assert.is((await plain.current(open()))[0]?.port, 7440)
 
-  const otherPort = new ServerAddresses(server, clock, resolve, { host: 'p2p.example', port: 8443 })
+  const otherPort = new ServerAddresses(server, clock, { resolve, tls: { host: 'p2p.example', port: 8443 } })
   otherPort.learnTlsPort(443)
   assert.equal(await ports(otherPort), [8443, 8443])
-  const otherHost = new ServerAddresses(server, clock, resolve, { host: 'tls.example', port: 443 })
+  const otherHost = new ServerAddresses(server, clock, { resolve, tls: { host: 'tls.example', port: 443 } })
   assert.equal(await otherHost.currentTls(open()), [{ host: '192.0.2.99', port: 443 }])
+  otherHost.learnTlsPort(8443)
+  assert.equal(
+    (await otherHost.currentSecond(open())).map(({ host, port }) => `${host}:${port}`),
+    ['192.0.2.1:8443', '2001:db8::1:8443'],
+    'its second UDP port is its own, wherever it is reached by TLS',
+  )
+  const at = { host: '192.0.2.7', port: 7440 }
+  assert.equal(await plain.currentTlsAt(at, open()), { host: '192.0.2.7', port: 443 }, 'one of several of that name')
+  assert.equal(await otherHost.currentTlsAt(at, open()), { host: '192.0.2.99', port: 443 })
 
-  const highest = new ServerAddresses({ ...server, port: 65_535 }, clock, resolve)
+  const highest = new ServerAddresses({ ...server, port: 65_535 }, clock, { resolve })
   assert.equal(await highest.currentTls(open()), [])
 })
 

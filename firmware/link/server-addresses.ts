@@ -23,6 +23,12 @@ export const TLS_PORT_STEP = 3
 
 type TlsPlace = Pick<SetupServer, 'host' | 'port'>
 
+export interface ServerAddressesOptions {
+  readonly resolve?: ResolveHost | undefined
+  /** Where it is reached by TLS, when that is not the same host and its own word. */
+  readonly tls?: TlsPlace | undefined
+}
+
 export class ServerAddresses {
   readonly server: SetupServer
   readonly #clock: Clock
@@ -34,8 +40,7 @@ export class ServerAddresses {
   #tlsPort: number
   #tlsHost: ServerAddresses | undefined
 
-  /** `tls`: where it is reached by TLS, when that is not the same host and its own word. */
-  constructor(server: SetupServer, clock: Clock, resolve: ResolveHost = resolveWithSystem, tls?: TlsPlace) {
+  constructor(server: SetupServer, clock: Clock, { resolve = resolveWithSystem, tls }: ServerAddressesOptions = {}) {
     this.server = server
     this.#clock = clock
     this.#resolve = resolve
@@ -79,10 +84,27 @@ export class ServerAddresses {
   /** Where it is reached by TLS. Throws as {@link current}. */
   async currentTls(signal: AbortSignal): Promise<readonly Address[]> {
     if (this.#tlsPlace !== undefined && this.#tlsPlace.host !== this.server.host) {
-      this.#tlsHost ??= new ServerAddresses({ ...this.#tlsPlace, key: this.server.key }, this.#clock, this.#resolve)
+      this.#tlsHost ??= new ServerAddresses({ ...this.#tlsPlace, key: this.server.key }, this.#clock, {
+        resolve: this.#resolve,
+      })
       return this.#tlsHost.current(signal)
     }
-    const port = this.#tlsPlace?.port ?? this.#tlsPort
+    return this.#onPort(this.#tlsPlace?.port ?? this.#tlsPort, signal)
+  }
+
+  /** Its second UDP port, which has the number of its own TLS port. Throws as {@link current}. */
+  currentSecond(signal: AbortSignal): Promise<readonly Address[]> {
+    return this.#onPort(this.#tlsPort, signal)
+  }
+
+  /** Where the very server at `address`, which may be one of several of this name, is reached by TLS. Throws as {@link current}. */
+  async currentTlsAt({ host }: Address, signal: AbortSignal): Promise<Address | undefined> {
+    if (this.#tlsPlace === undefined) return canonicalAddress(host, this.#tlsPort)
+    const addresses = await this.currentTls(signal)
+    return addresses.find((one) => one.host === host) ?? addresses[0]
+  }
+
+  async #onPort(port: number, signal: AbortSignal): Promise<readonly Address[]> {
     const addresses = await this.current(signal)
     return addresses.flatMap(({ host }) => canonicalAddress(host, port) ?? [])
   }

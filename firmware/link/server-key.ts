@@ -42,6 +42,8 @@ export interface LearnOptions {
   readonly clock: Clock
   readonly random?: Random
   readonly resolve?: ResolveHost
+  /** As for {@link ServerAddresses}. */
+  readonly tls?: ServerPlace | undefined
   /** Asks by TLS, where UDP gets no answer. Rejects as {@link dialServer}. */
   readonly askByTls?: (addresses: readonly Address[], signal: AbortSignal) => Promise<Uint8Array>
   readonly signal: AbortSignal
@@ -52,8 +54,8 @@ export const LEARN_TLS_AFTER_MS = 1_000
 
 /** Asks the server for its key. Throws SERVER_UNREACHABLE, CANCELLED. */
 export async function learnServer(place: ServerPlace, options: LearnOptions): Promise<SetupServer> {
-  const { clock, resolve, askByTls, signal } = options
-  const server = new ServerAddresses({ ...place, key: UNKNOWN_KEY }, clock, resolve)
+  const { clock, resolve, tls, askByTls, signal } = options
+  const server = new ServerAddresses({ ...place, key: UNKNOWN_KEY }, clock, { resolve, tls })
   const addresses = await server.current(signal)
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])

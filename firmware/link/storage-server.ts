@@ -91,7 +91,8 @@ export class StorageServer implements StorageHelp {
   async relayTls(key: Uint8Array, signal: AbortSignal): Promise<RelayStream> {
     const { server, clock, random } = this.#options
     const { owner, status } = this.#registered()
-    const address = status.transport === 'tls' ? status.server : (await server.currentTls(signal))[0]
+    const { server: at, transport } = status
+    const address = transport === 'tls' ? at : await server.currentTlsAt(at, signal)
     if (address === undefined) throw notThisWay()
     return joinRelayTls({ address, serverKey: server.server.key, key, owner, clock, random, signal })
   }

@@ -26,8 +26,10 @@ const ACTIVE_US = 1_000_000
 const COUNT_EVERY_US = 100_000
 /** A relay is looked at before it could have used its budget up, should it carry so many times more than of late. */
 const HURRY = 4
-/** Who is new or was over his budget is watched closely for so long: bursts would slip through between two looks. */
+/** Who was over his budget is watched closely for so long: bursts would slip through between two looks. */
 const CALM_US = 2_000_000
+/** And who is new for so long: then it shows how much he carries. */
+const NEW_US = 500_000
 
 interface Bucket {
   tokens: number
@@ -40,7 +42,7 @@ interface Row {
   readonly fair: Bucket
   relays: number
   spentUs: number
-  /** When it was last over its budget, or began. */
+  /** When it was last over its budget; who is new is treated as if he had been a while ago. */
   overUs: number
   /** Since restMs was last asked. */
   freshBytes: number
@@ -89,7 +91,7 @@ export class RelayShares {
       fair: this.#full(totalBytesPerSecond / this.#active),
       relays: 0,
       spentUs: Number.NEGATIVE_INFINITY,
-      overUs: this.#clock.monoUs(),
+      overUs: this.#clock.monoUs() - CALM_US + NEW_US,
       freshBytes: 0,
     }
     if (this.#relays >= relays || row.relays >= relaysPerUid) return undefined

@@ -97,7 +97,7 @@ export class Rig {
   addresses({ udpPort = this.udp.port, noUdp = false }: StorageOptions = {}): ServerAddresses {
     const server = { host: noUdp ? UNKNOWN_NAME : '127.0.0.1', port: udpPort, key: this.identity.publicKey }
     const resolve = async (host: string) => (host === UNKNOWN_NAME ? [] : [host])
-    return new ServerAddresses(server, clock, resolve, { host: '127.0.0.1', port: this.tls.port })
+    return new ServerAddresses(server, clock, { resolve, tls: { host: '127.0.0.1', port: this.tls.port } })
   }
 
   device(): DeviceOnRig {

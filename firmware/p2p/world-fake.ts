@@ -162,7 +162,7 @@ export class World {
 
   #addresses(): ServerAddresses {
     const server = { host: SERVER_NAME, port: SERVER_ADDRESS.port, key: this.pinnedKey }
-    return new ServerAddresses(server, this.clock, (host) => this.resolve(host))
+    return new ServerAddresses(server, this.clock, { resolve: (host) => this.resolve(host) })
   }
 
   #openHost(localPort: number): { port: FakeDatagramPort; seenAs: Address; inside: Address } {

@@ -33,6 +33,8 @@ export interface StorageSettings {
   readonly state: string
   readonly listen: ServerPlace
   readonly p2p: ServerPlace | undefined
+  /** Where it is reached by TLS; undefined: the same host, the port that it says itself. */
+  readonly p2pTls: ServerPlace | undefined
   /** The P2P server's key; learned at the first contact when undefined. */
   readonly p2pKey: Uint8Array | undefined
   readonly minFreeBytes: number
@@ -105,8 +107,8 @@ export class StorageAgent {
           : log.error({ code: problem.code }, `nothing is acknowledged, the cameras keep it: ${errorLine(problem)}`),
       onWarning: (camera, problem) => this.#warn(camera, problem),
     })
-    const { state, p2p, p2pKey } = settings
-    this.server = new ServerContact({ state, place: p2p, key: p2pKey, link: this.link, clock, log })
+    const { state, p2p, p2pTls, p2pKey } = settings
+    this.server = new ServerContact({ state, place: p2p, tls: p2pTls, key: p2pKey, link: this.link, clock, log })
   }
 
   /** Rejects with what stands in the way; then nothing is left open. */

@@ -20,6 +20,8 @@ export interface ServerContactOptions {
   readonly state: string
   /** Undefined: cameras in the same network only. */
   readonly place: ServerPlace | undefined
+  /** Where it is reached by TLS, when that is not the same host and its own word. */
+  readonly tls: ServerPlace | undefined
   /** Learned at the first contact when undefined. */
   readonly key: Uint8Array | undefined
   readonly link: StorageLink
@@ -76,11 +78,11 @@ export class ServerContact {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { place, link, clock } = this.#options
+    const { place, tls, link, clock } = this.#options
     if (place === undefined) return
     this.#server = await this.#find(place, signal)
     if (this.#server === undefined || signal.aborted) return
-    link.useServer(new ServerAddresses(this.#server, clock))
+    link.useServer(new ServerAddresses(this.#server, clock, { tls }))
     while (!signal.aborted) {
       this.#look(place)
       await sleep(clock, LOOK_MS, signal)
@@ -89,7 +91,7 @@ export class ServerContact {
 
   /** A server that does not answer is asked again until it does. */
   async #find(place: ServerPlace, signal: AbortSignal): Promise<SetupServer | undefined> {
-    const { state, key, link, clock } = this.#options
+    const { state, key, tls, link, clock } = this.#options
     const askByTls = async (addresses: readonly Address[], dialSignal: AbortSignal) => {
       const line = await dialServer({ addresses, key: undefined, clock, signal: dialSignal })
       await line.close()
@@ -99,7 +101,7 @@ export class ServerContact {
     if (known !== undefined) return known
     while (!signal.aborted) {
       try {
-        const learned = await learnServer(place, { signals: link.signals, clock, askByTls, signal })
+        const learned = await learnServer(place, { signals: link.signals, clock, tls, askByTls, signal })
         await pinServer(state, learned)
         this.#problem = undefined
         return learned
