@@ -1,11 +1,11 @@
 /** Starts the P2P server. */
 import { resolve } from 'node:path'
+import type { Logger } from 'pino'
 import { type Identity, loadIdentity } from '../link/identity.ts'
 import { TLS_PORT_STEP } from '../link/server-addresses.ts'
 import type { ServerPlace } from '../link/server-key.ts'
 import { UdxPort } from '../link/udx-port.ts'
 import { type CertificateFiles, loadCertificate } from '../p2p/certificate.ts'
-import { MemoryRegistry } from '../p2p/registry/memory.ts'
 import { P2pServer } from '../p2p/server.ts'
 import { TlsListener } from '../p2p/tls-listener.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -13,6 +13,7 @@ import { RealClock } from '../platform/clock-real.ts'
 import { realRandom } from '../platform/random.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { type CommonSettings, type RunningProgram, runProgram } from './agent-process.ts'
+import { openRegistry } from './p2p-registry.ts'
 
 export interface P2pSettings extends CommonSettings {
   readonly listen: ServerPlace
@@ -21,12 +22,16 @@ export interface P2pSettings extends CommonSettings {
   /** PEM files, both or neither; '' is none. */
   readonly tlsCert: string
   readonly tlsKey: string
+  /** `memory`, or the URL of a Redis. */
+  readonly registry: string
+  /** Where devices reach this server, if that is not where it listens. */
+  readonly public: ServerPlace | undefined
 }
 
 /** Until a signal; resolves with the exit status. */
 export function runP2p(settings: P2pSettings): Promise<number> {
   return runProgram(settings, async (log) => {
-    const server = await startP2p(settings)
+    const server = await startP2p(settings, log)
     log.info({ listen: server.listen, tlsListen: server.tlsListen, key: server.key }, 'P2P server is up')
     return server
   })
@@ -39,7 +44,7 @@ interface RunningP2p extends RunningProgram {
   readonly key: string
 }
 
-async function startP2p(settings: P2pSettings): Promise<RunningP2p> {
+async function startP2p(settings: P2pSettings, log: Logger): Promise<RunningP2p> {
   const { state, listen: asked } = settings
   const files = certificateFiles(settings)
   const identity = await loadIdentity(state)
@@ -51,7 +56,13 @@ async function startP2p(settings: P2pSettings): Promise<RunningP2p> {
     throw error
   })
   const second = secondPort({ host: tls.place.host, port: tls.place.port })
-  const registry = new MemoryRegistry(clock)
+  const registry = await openRegistry({
+    ...{ registry: settings.registry, public: settings.public },
+    ...{ listen, tlsListen: tls.place, identity, clock, log },
+  }).catch(async (error: unknown) => {
+    await Promise.all([tls.listener.close(), second?.close(), port.close()])
+    throw error
+  })
   const server = new P2pServer({
     port,
     ...(second === undefined ? {} : { second }),

@@ -1,6 +1,8 @@
 /** `homeward p2p`. */
 import type { Command } from 'commander'
-import { addSettingFlags, commonSettings, hostPort, loadSettings, text } from './settings.ts'
+import { addSettingFlags, commonSettings, hostPort, loadSettings, type Setting, text } from './settings.ts'
+
+const REDIS_URL = /^rediss?:\/\/(?:[^\s@/]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s:[\]/@]+)(?::\d{1,5})?(?:\/\d+)?$/
 
 const SETTINGS = {
   ...commonSettings('p2p'),
@@ -20,6 +22,27 @@ const SETTINGS = {
   ),
   tlsCert: text({ key: 'tls-cert', placeholder: 'FILE', help: 'certificate in PEM (default: one of its own)' }, ''),
   tlsKey: text({ key: 'tls-key', placeholder: 'FILE', help: 'private key of --tls-cert in PEM' }, ''),
+  registry: registry(),
+  public: hostPort(
+    {
+      key: 'public',
+      placeholder: 'HOST:PORT',
+      help: 'where devices reach this server: with a shared registry, where the other servers send them (default: --listen)',
+    },
+    undefined,
+  ),
+}
+
+/** `memory`, or the URL of a Redis. */
+function registry(): Setting<string> {
+  return {
+    key: 'registry',
+    placeholder: 'memory|redis://HOST:PORT',
+    help: 'what is registered: in memory, or in a Redis that several servers with the same key share',
+    fallback: 'memory',
+    expected: 'memory, or redis://[USER:PASSWORD@]HOST[:PORT][/NUMBER]',
+    read: (value) => (typeof value === 'string' && (value === 'memory' || REDIS_URL.test(value)) ? value : undefined),
+  }
 }
 
 export function addP2pCommand(program: Command): void {

@@ -6,7 +6,7 @@ import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import { type Interfaces, ownHosts } from './candidates.ts'
 import { Carrier } from './carry.ts'
-import { type Located, lookUp } from './look-up.ts'
+import { type Located, type LookUp, lookUp } from './look-up.ts'
 import { type NatKind, natKind, secondLook } from './nat.ts'
 import { joinRelayOn } from './relay-tls.ts'
 import { joinRelayUdp } from './relay-udp.ts'
@@ -21,6 +21,9 @@ import type { UdxPort } from './udx-port.ts'
 export const TLS_AFTER_MS = 300
 /** So has one by a connection that stood already; one whose network is gone says nothing, for a quarter of an hour. */
 export const LINE_ANSWERS_WITHIN_MS = 500
+
+/** Boxes of the last attempt that are kept for a server that is named only then. */
+const MAX_KEPT_BOXES = 8
 
 export type Tag = 'pair' | 'token'
 
@@ -53,13 +56,20 @@ export class CameraServer implements CameraHelp {
   #looking: Promise<void> | undefined
   #tls: Promise<TlsLine> | undefined
   #line: TlsLine | undefined
+  /** Which server the line leads to. */
+  #lineTo: ServerAddresses | undefined
   /** Which way answered last. */
   #answers: 'udp' | 'tls' | undefined
+  /** The server that did: the one we were told of, or one that it named. */
+  #at: ServerAddresses
   /** The address that did, by UDP. */
   #address: Address | undefined
+  /** What was carried since the last look-up began: a server at which the storage device is not carries nothing. */
+  #carried: { readonly box: Uint8Array; readonly by: Tag }[] = []
 
   constructor(options: CameraServerOptions) {
     this.#options = options
+    this.#at = options.server
   }
 
   start(): void {
@@ -72,12 +82,14 @@ export class CameraServer implements CameraHelp {
 
   async lookUp(by: Tag, signal: AbortSignal): Promise<Located> {
     const udp = this.#signals()
+    this.#carried = []
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal, this.#cancel.signal])
-    const byUdp = this.#ask(udp, by, either).then((located) => {
+    const byUdp = this.#askAll(udp, by, either).then((located) => {
       this.#answers = 'udp'
+      this.#settle(located.at)
       this.#address = located.server
-      this.#looking ??= this.#lookAtNat(located.self, by).finally(() => {
+      this.#looking ??= this.#lookAtNat(located, by).finally(() => {
         this.#looking = undefined
       })
       return located
@@ -85,6 +97,7 @@ export class CameraServer implements CameraHelp {
     const byTls = this.#afterHeadStart(byUdp, either).then(async (line) => {
       const located = await this.#askByTls(line, by, either)
       this.#answers = 'tls'
+      this.#settle(located.at)
       return located
     })
     try {
@@ -98,6 +111,11 @@ export class CameraServer implements CameraHelp {
   }
 
   carry(box: Uint8Array, by: Tag): void {
+    if (this.#carried.length < MAX_KEPT_BOXES) this.#carried.push({ box, by })
+    this.#carry(box, by)
+  }
+
+  #carry(box: Uint8Array, by: Tag): void {
     const ways: Signals[] = []
     if (this.#answers !== 'tls') ways.push(this.#signals())
     if (this.#answers !== 'udp' && this.#line !== undefined) ways.push(this.#line)
@@ -109,7 +127,8 @@ export class CameraServer implements CameraHelp {
   }
 
   async relayUdp(key: Uint8Array, stream: number, signal: AbortSignal): Promise<RelayLeg> {
-    const { server, clock, random } = this.#options
+    const { clock, random } = this.#options
+    const server = this.#at
     const either = AbortSignal.any([signal, this.#cancel.signal])
     const [first] = await server.current(either)
     const address = this.#address ?? first
@@ -119,10 +138,10 @@ export class CameraServer implements CameraHelp {
   }
 
   async relayTls(key: Uint8Array, signal: AbortSignal): Promise<RelayStream> {
-    const { server, clock, random } = this.#options
+    const { clock, random } = this.#options
+    const server = this.#at
     const either = AbortSignal.any([signal, this.#cancel.signal])
-    const [first] = await server.currentTls(either)
-    const address = this.#line?.address ?? first
+    const address = this.#line?.address ?? (await this.#tlsAddress(server, either))
     if (address === undefined) throw nowhere()
     const serverKey = server.server.key
     const line = await dialPatiently(() => dialTls({ address, key: serverKey, clock, signal: either }), clock, either)
@@ -147,8 +166,8 @@ export class CameraServer implements CameraHelp {
     return this.#udp
   }
 
-  async #lookAtNat(first: Address | undefined, by: Tag): Promise<void> {
-    const { server, storage, clock, random, interfaces = networkInterfaces } = this.#options
+  async #lookAtNat({ self: first, at: server }: Located, by: Tag): Promise<void> {
+    const { storage, clock, random, interfaces = networkInterfaces } = this.#options
     if (first === undefined) return
     const tag = this.#tag(by)
     const signal = this.#cancel.signal
@@ -160,9 +179,50 @@ export class CameraServer implements CameraHelp {
     if (!signal.aborted) this.#nat = natKind(first, second, ownHosts(interfaces()))
   }
 
-  #ask(signals: Signals, by: Tag, signal: AbortSignal): Promise<Located> {
-    const { server, storage, clock, random } = this.#options
-    return lookUp({ signals, server, storage, tag: this.#tag(by), clock, random, signal })
+  /** The server we were told of and, at the same time, the one that it named before: either may be gone. */
+  async #askAll(signals: Signals, by: Tag, signal: AbortSignal): Promise<Located> {
+    const servers = [...new Set([this.#options.server, this.#at])]
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal])
+    try {
+      return await Promise.any(servers.map((server) => lookUp(this.#question(signals, server, by, either))))
+    } catch (error) {
+      throw error instanceof AggregateError ? (error.errors[0] ?? error) : error
+    } finally {
+      over.abort()
+    }
+  }
+
+  /** Whoever is at the other end of `line`; a server that it names is dialled in its place. */
+  async #askByTls(line: TlsLine, by: Tag, signal: AbortSignal): Promise<Located> {
+    const server = this.#lineTo ?? this.#options.server
+    try {
+      const reach = (named: ServerAddresses) => this.#dial(named)
+      return await lookUp({ ...this.#question(line, server, by, signal), reach })
+    } catch (error) {
+      // The one that was named may be gone: the next time begins with the one we were told of.
+      if (!signal.aborted && this.#lineTo !== this.#options.server) this.#dropLine()
+      throw error
+    }
+  }
+
+  #question(signals: Signals, server: ServerAddresses, by: Tag, signal: AbortSignal): LookUp {
+    const { storage, clock, random } = this.#options
+    return { signals, server, storage, tag: this.#tag(by), clock, random, signal }
+  }
+
+  /** From now on everything goes by way of this server. */
+  #settle(at: ServerAddresses): void {
+    if (at.name === this.#at.name) return
+    this.#at = at
+    this.#address = undefined
+    if (this.#udp !== undefined) void this.#dropCarriers(this.#udp)
+    for (const { box, by } of this.#carried) this.#carry(box, by)
+  }
+
+  async #tlsAddress(server: ServerAddresses, signal: AbortSignal): Promise<Address | undefined> {
+    if (this.#address !== undefined) return server.currentTlsAt(this.#address, signal)
+    return (await server.currentTls(signal))[0]
   }
 
   /** By a new connection when this one has not answered in time. */
@@ -199,23 +259,31 @@ export class CameraServer implements CameraHelp {
     return { line: await dialPatiently(() => this.#dial(), clock, over), isNew }
   }
 
-  #dial(): Promise<TlsLine> {
-    this.#tls ??= this.#connect().catch((error: unknown) => {
-      this.#tls = undefined
+  /** By default where it led before, if it is still there. */
+  #dial(to: ServerAddresses = this.#lineTo ?? this.#options.server): Promise<TlsLine> {
+    if (this.#lineTo !== to) this.#dropLine()
+    this.#lineTo = to
+    this.#tls ??= this.#connect(to).catch((error: unknown) => {
+      if (this.#lineTo === to) this.#dropLine()
       throw error
     })
     return this.#tls
   }
 
-  async #connect(): Promise<TlsLine> {
-    const { server, clock } = this.#options
+  async #connect(server: ServerAddresses): Promise<TlsLine> {
+    const { clock } = this.#options
     const { signal } = this.#cancel
     const addresses = await server.currentTls(signal)
     const line = await dialServer({ addresses, key: server.server.key, clock, signal })
+    if (this.#lineTo !== server) {
+      await line.close()
+      throw nowhere()
+    }
     this.#line = line
     line.onClose(() => {
       if (this.#line !== line) return
       this.#line = undefined
+      this.#lineTo = undefined
       this.#tls = undefined
       this.#answers = undefined
       void this.#dropCarriers(line)
@@ -226,6 +294,7 @@ export class CameraServer implements CameraHelp {
   #dropLine(): void {
     const line = this.#line
     this.#line = undefined
+    this.#lineTo = undefined
     this.#tls = undefined
     if (line === undefined) return
     void this.#dropCarriers(line)
@@ -241,7 +310,8 @@ export class CameraServer implements CameraHelp {
   }
 
   async #newCarrier(signals: Signals, by: Tag): Promise<Carrier | undefined> {
-    const { server, storage, random } = this.#options
+    const { storage, random } = this.#options
+    const server = this.#at
     try {
       const addresses = await server.current(this.#cancel.signal)
       const carrier = new Carrier({

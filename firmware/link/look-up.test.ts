@@ -15,6 +15,7 @@ import { readSignalDatagram, SignalPort, signalDatagram } from './signal-port.ts
 import { signAnswer, signStatement } from './signal-proof.ts'
 
 const SERVER = { host: '203.0.113.1', port: 7440 }
+const OTHER_PORT = 8440
 const SEEN = { host: '198.51.100.9', port: 40_009 }
 
 interface Scene {
@@ -25,7 +26,7 @@ interface Scene {
 }
 
 /** What a camera makes of the answers that `answer` gives to its look-up. */
-async function ask(answer: (scene: Scene, request: SignalOf<'look-up'>) => SignalOf<'signed'>[]) {
+async function ask(answer: (scene: Scene, request: SignalOf<'look-up'>, port: number) => SignalOf<'signed'>[]) {
   const clock = new FakeClock()
   const random = seededRandom(3)
   const network = new FakeNetwork(clock, seededRandom(4))
@@ -39,14 +40,18 @@ async function ask(answer: (scene: Scene, request: SignalOf<'look-up'>) => Signa
     const signed = signStatement(signer, server.publicKey, { serial, candidates: [SEEN] }, terms)
     return { t: 'found', ...signed, storage: encodeAddress(SEEN), asker: encodeAddress(SEEN) }
   }
-  const serverPort = network.open(SERVER)
-  serverPort.listen(SIGNAL_KIND, (datagram, from) => {
-    const request = readSignalDatagram(datagram)
-    if (request?.t !== 'look-up') return
-    for (const message of answer({ server, storage, stranger, found }, request)) {
-      serverPort.send(signalDatagram(message), from)
-    }
-  })
+  const asked: number[] = []
+  for (const port of [SERVER.port, OTHER_PORT]) {
+    const serverPort = network.open({ ...SERVER, port })
+    serverPort.listen(SIGNAL_KIND, (datagram, from) => {
+      const request = readSignalDatagram(datagram)
+      if (request?.t !== 'look-up') return
+      asked.push(port)
+      for (const message of answer({ server, storage, stranger, found }, request, port)) {
+        serverPort.send(signalDatagram(message), from)
+      }
+    })
+  }
   const signals = new SignalPort(network.open({ host: '192.168.1.9', port: 7442 }))
   const servers = new ServerAddresses({ ...SERVER, key: server.publicKey }, clock)
   const signal = new AbortController().signal
@@ -63,12 +68,14 @@ async function ask(answer: (scene: Scene, request: SignalOf<'look-up'>) => Signa
   signals.close()
   assert.is(clock.pendingTimers, 0)
   const [overTls] = await servers.currentTls(signal)
-  return { result, counters: signals.counters, tlsPort: overTls?.port }
+  return { result, counters: signals.counters, tlsPort: overTls?.port, asked, key: server.publicKey }
 }
 
 test('an honest answer is taken', async () => {
   const { result } = await ask(({ server, storage, found }, { nonce }) => [signAnswer(server, nonce, found(storage))])
-  assert.equal(result, { candidates: [SEEN], serial: 1, observed: SEEN, self: SEEN, server: SERVER })
+  const { at, ...located } = result ?? {}
+  assert.equal(located, { candidates: [SEEN], serial: 1, observed: SEEN, self: SEEN, server: SERVER })
+  assert.equal([at?.server.host, at?.server.port], [SERVER.host, SERVER.port])
 })
 
 test('a device that is registered over TLS has no address to send to, and the server names its TLS port', async () => {
@@ -114,6 +121,35 @@ test('another kind of answer: not taken, and the right one after it is', async (
     signAnswer(server, nonce, found(storage, 8)),
   ])
   assert.is(result?.serial, 8)
+})
+
+test('a server that names another: asked there, as far as two in a row, and only when the pinned key says so', async () => {
+  const elsewhere = (port: number) => ({ t: 'elsewhere', host: SERVER.host, port, tls: 443 }) as const
+  const there = await ask(({ server, storage, found }, { nonce }, port) => [
+    signAnswer(server, nonce, port === SERVER.port ? elsewhere(OTHER_PORT) : found(storage)),
+  ])
+  assert.equal(there.result?.server, { host: SERVER.host, port: OTHER_PORT })
+  assert.equal(there.result?.at.server, { ...SERVER, port: OTHER_PORT, key: there.key })
+  assert.equal(there.asked, [SERVER.port, OTHER_PORT])
+
+  const round = await ask(({ server }, { nonce }, port) => [
+    signAnswer(server, nonce, elsewhere(port === SERVER.port ? OTHER_PORT : SERVER.port)),
+  ])
+  assert.is(round.result, undefined)
+  assert.equal(round.asked, [SERVER.port, OTHER_PORT, SERVER.port])
+
+  const lied = await ask(({ stranger, storage, found }, { nonce }, port) => [
+    signAnswer(stranger, nonce, port === SERVER.port ? elsewhere(OTHER_PORT) : found(storage)),
+  ])
+  assert.is(lied.result, undefined)
+  assert.not.ok(lied.asked.includes(OTHER_PORT))
+
+  const impostor = await ask(({ server, stranger, storage, found }, { nonce }, port) => [
+    port === SERVER.port
+      ? signAnswer(server, nonce, elsewhere(OTHER_PORT))
+      : signAnswer(stranger, nonce, found(storage)),
+  ])
+  assert.is(impostor.result, undefined, 'the one that is named must prove the same key')
 })
 
 test.run()

@@ -1,9 +1,12 @@
-/** The camera's question to a P2P server: where is my storage device? (patent step B) */
+/**
+ * The camera's question to a P2P server: where is my storage device? (patent step B) Of several servers that share a
+ * registry the one that is asked may name the one that knows. All of them have the same key, so the pin holds for each.
+ */
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { equalBytes } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
-import { SIGNAL_NONCE_BYTES, type SignalMessage, type SignalOf } from '../wire/signal.ts'
+import { type AnswerBody, SIGNAL_NONCE_BYTES, type SignalMessage, type SignalOf } from '../wire/signal.ts'
 import type { Address } from './address.ts'
 import type { ServerAddresses } from './server-addresses.ts'
 import { exchange } from './signal-port.ts'
@@ -17,6 +20,9 @@ import { shortId } from './uid.ts'
  */
 export const LOOK_UP_SCHEDULE_MS = [0, 100, 300, 700, 1500, 3000, 5000] as const
 
+/** One server names the one that knows; should the device have moved meanwhile, that one names another. */
+export const MAX_SERVERS_NAMED = 2
+
 export interface LookUp {
   readonly signals: Signals
   readonly server: ServerAddresses
@@ -27,6 +33,8 @@ export interface LookUp {
   readonly clock: Clock
   readonly random: Random
   readonly signal: AbortSignal
+  /** The way to a server that was named; by default the same as to the first. Rejects when there is none. */
+  readonly reach?: (server: ServerAddresses) => Promise<Signals>
 }
 
 export interface Located {
@@ -38,7 +46,9 @@ export interface Located {
   readonly observed: Address | undefined
   /** This device's UDP address as the server sees it; undefined when it asked over TLS. */
   readonly self: Address | undefined
-  /** Which of the server's addresses answered. */
+  /** The server that answered, of which the rest is to be asked too, */
+  readonly at: ServerAddresses
+  /** and which of its addresses did. */
   readonly server: Address
 }
 
@@ -47,14 +57,27 @@ export interface Located {
  * `signal` aborts. Answers that the pinned server or the storage device did not sign count as none.
  */
 export async function lookUp(options: LookUp): Promise<Located> {
-  const { signals, server, storage, tag, clock, random, signal } = options
+  const { reach = async () => options.signals } = options
+  let { signals, server } = options
+  for (let named = 0; ; named++) {
+    const answer = await ask({ ...options, signals, server })
+    if (answer.t === 'located') return answer.located
+    if (named === MAX_SERVERS_NAMED) throw roundAndRound(server)
+    server = server.other(answer)
+    signals = await reach(server)
+  }
+}
+
+type Answer = { readonly t: 'located'; readonly located: Located } | Extract<AnswerBody, { t: 'elsewhere' }>
+
+async function ask({ signals, server, storage, tag, clock, random, signal }: LookUp): Promise<Answer> {
   const addresses = await server.current(signal)
   const request: SignalMessage = {
     t: 'look-up',
     nonce: random.bytes(SIGNAL_NONCE_BYTES),
     key: lookUpKey(storage, tag),
   }
-  const located = await exchange<Located>({
+  const answer = await exchange<Answer>({
     signals,
     clock,
     scheduleMs: LOOK_UP_SCHEDULE_MS,
@@ -64,29 +87,37 @@ export async function lookUp(options: LookUp): Promise<Located> {
     },
     accept: (message, from) => {
       if (message.t !== 'signed' || !equalBytes(message.nonce, request.nonce)) return undefined
-      const result = readLocated(message, server, storage, from)
+      const result = readAnswer(message, server, storage, from)
       return result === undefined ? undefined : { result }
     },
   })
-  if (located !== undefined) return located
+  if (answer !== undefined) return answer
   if (signal.aborted) throw new HomewardError('CANCELLED', 'the look-up was cancelled')
   throw silence(server, storage)
 }
 
-function readLocated(
+function readAnswer(
   message: SignalOf<'signed'>,
   server: ServerAddresses,
   storage: Uint8Array,
   from: Address,
-): Located | undefined {
+): Answer | undefined {
   const body = openAnswer(message, server.server.key)
+  if (body?.t === 'elsewhere') return body
   if (body?.t !== 'found') return undefined
   const announcement = openStatement(body, { uid: storage })
   const observed = readObserved(body.storage)
   const self = readObserved(body.asker)
   if (announcement === undefined || observed === 'malformed' || self === 'malformed') return undefined
   if (body.tls !== undefined) server.learnTlsPort(body.tls)
-  return { candidates: announcement.candidates, serial: announcement.serial, observed, self, server: from }
+  const { candidates, serial } = announcement
+  return { t: 'located', located: { candidates, serial, observed, self, at: server, server: from } }
+}
+
+function roundAndRound(server: ServerAddresses): HomewardError {
+  return new HomewardError('SERVER_UNREACHABLE', `the P2P server ${server.name} names yet another one`, {
+    hint: `More than ${MAX_SERVERS_NAMED} are not followed. The servers may disagree for a moment; it is tried again.`,
+  })
 }
 
 function silence(server: ServerAddresses, storage: Uint8Array): HomewardError {

@@ -48,6 +48,21 @@ export class ServerAddresses {
     this.#tlsPort = server.port + TLS_PORT_STEP
   }
 
+  /** Another server with the same key, as this one has named it. */
+  other({
+    host,
+    port,
+    tls,
+  }: {
+    readonly host: string
+    readonly port: number
+    readonly tls?: number | undefined
+  }): ServerAddresses {
+    const other = new ServerAddresses({ host, port, key: this.server.key }, this.#clock, { resolve: this.#resolve })
+    if (tls !== undefined) other.learnTlsPort(tls)
+    return other
+  }
+
   /** `host:port`, for messages. */
   get name(): string {
     return `${this.server.host}:${this.server.port}`

@@ -17,9 +17,11 @@ import { RealClock } from '../platform/clock-real.ts'
 import { realRandom } from '../platform/random.ts'
 import { decodeAnswerBody, type SignalMessage } from '../wire/signal.ts'
 import { MemoryRegistry } from './registry/memory.ts'
+import { SharedRegistry } from './registry/shared.ts'
+import { FakeSharedPlace, FakeSharedStore } from './registry/shared-store-fake.ts'
 import { P2pServer } from './server.ts'
 
-type Node = 'camera' | 'storage' | 'server'
+type Node = 'camera' | 'storage' | 'server' | 'other'
 
 const clock = new RealClock()
 const DOC = new URL('../../docs/connecting.md', import.meta.url)
@@ -88,13 +90,25 @@ const ELSEWHERE: NetworkInterfaceInfo = {
   cidr: '192.168.99.10/24',
 }
 
-async function meet(trace: Trace, options: { readonly hidden: boolean }, until: () => boolean) {
+interface MeetOptions {
+  readonly hidden: boolean
+  /** The camera asks a server at which the storage device is not. */
+  readonly elsewhere?: boolean
+}
+
+async function meet(trace: Trace, options: MeetOptions, until: () => boolean) {
   const identity = createIdentity()
   const port = new TracedPort('server', trace)
-  const server = new P2pServer({
-    ...{ port, streams: port, identity, clock, random: realRandom, registry: new MemoryRegistry(clock) },
-  })
-  server.start()
+  const shared = new FakeSharedPlace()
+  const open = (at: TracedPort) => {
+    const registry = new SharedRegistry(new MemoryRegistry(clock), new FakeSharedStore(shared, at.local))
+    const server = new P2pServer({ ...{ port: at, streams: at, identity, clock, random: realRandom, registry } })
+    server.start()
+    return server
+  }
+  const server = open(port)
+  const otherPort = new TracedPort('other', trace)
+  const other = open(otherPort)
   const place = { host: '127.0.0.1', port: port.local.port, key: identity.publicKey }
   const addresses = () => new ServerAddresses(place, clock)
   const camera = createIdentity()
@@ -108,7 +122,8 @@ async function meet(trace: Trace, options: { readonly hidden: boolean }, until: 
   const udx = new TracedPort('camera', trace)
   const uid = storage.identity.publicKey
   const tags = { pair: new PairKeys(camera, uid).lookupTag }
-  const help = new CameraServer({ port: udx, server: addresses(), storage: uid, tags, clock, random: realRandom })
+  const asked = options.elsewhere ? new ServerAddresses({ ...place, port: otherPort.local.port }, clock) : addresses()
+  const help = new CameraServer({ port: udx, server: asked, storage: uid, tags, clock, random: realRandom })
   const device = startCamera({ identity: camera, storage: uid, server: help, udx })
   const channel = await device.nextChannel(0)
   channel.send(Uint8Array.of(1))
@@ -122,8 +137,8 @@ async function meet(trace: Trace, options: { readonly hidden: boolean }, until: 
   const seen = { path: channel.path, lines: [...trace.lines], registered }
   await device.close()
   await storage.close()
-  await server.close()
-  await port.close()
+  for (const one of [server, other]) await one.close()
+  for (const one of [port, otherPort]) await one.close()
   return seen
 }
 
@@ -137,6 +152,15 @@ test('register, and a LAN', async () => {
   const seen = await meet(trace, { hidden: false }, () => trace.lines.length >= 8)
   assert.equal(seen.registered, await traceOf('register'))
   await compare('lan', 'lan', seen)
+})
+
+test('registered at another server', async () => {
+  const trace = new Trace()
+  await compare(
+    'elsewhere',
+    'lan',
+    await meet(trace, { hidden: false, elsewhere: true }, () => trace.lines.length >= 11),
+  )
 })
 
 test('punched', async () => {

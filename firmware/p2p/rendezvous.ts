@@ -25,9 +25,11 @@ const RATES = {
   register: { perSecond: 32, burst: 512 },
   keep: { perSecond: 64, burst: 512 },
   'look-up': { perSecond: 32, burst: 256 },
+  // A miss costs a question to the shared registry, if there is one.
+  elsewhere: { perSecond: 32, burst: 256 },
 } as const satisfies Record<string, Rate>
 
-/** 16 Ki sources in each of four tables: about 10 MB. */
+/** 16 Ki sources in each of five tables: about 12 MB. */
 const MAX_SOURCES = 16_384
 
 export interface RendezvousOptions {
@@ -53,6 +55,8 @@ export interface RendezvousCounters {
   forged: number
   kept: number
   found: number
+  /** Another server was named. */
+  elsewhere: number
   /** A look-up of a key that is not registered. */
   unknown: number
   limited: number
@@ -70,6 +74,7 @@ export class Rendezvous {
     forged: 0,
     kept: 0,
     found: 0,
+    elsewhere: 0,
     unknown: 0,
     limited: 0,
     misdirected: 0,
@@ -91,6 +96,7 @@ export class Rendezvous {
       register: limit(RATES.register),
       keep: limit(RATES.keep),
       'look-up': limit(RATES['look-up']),
+      elsewhere: limit(RATES.elsewhere),
     }
   }
 
@@ -161,11 +167,9 @@ export class Rendezvous {
   }
 
   async #lookUp(request: SignalOf<'look-up'>, from: Origin): Promise<SignalMessage | undefined> {
-    const found = await this.#registry.find(toHex(request.key))
-    if (found === undefined) {
-      this.counters.unknown++
-      return undefined
-    }
+    const key = toHex(request.key)
+    const found = await this.#registry.find(key)
+    if (found === undefined) return this.#nameOther(key, request.nonce, from)
     if (!this.#allows('look-up', from)) return undefined
     this.counters.found++
     const storage = observedAddress(found.observed)
@@ -176,6 +180,18 @@ export class Rendezvous {
       asker: observedAddress(from),
       ...this.#tls,
     })
+  }
+
+  async #nameOther(key: string, nonce: Uint8Array, from: Origin): Promise<SignalMessage | undefined> {
+    if (this.#registry.elsewhere !== undefined && !this.#allows('elsewhere', from)) return undefined
+    const other = await this.#registry.elsewhere?.(key)
+    if (other === undefined) {
+      this.counters.unknown++
+      return undefined
+    }
+    this.counters.elsewhere++
+    const { host, port, tls } = other
+    return this.#sign(nonce, { t: 'elsewhere', host, port, ...(tls === undefined ? {} : { tls }) })
   }
 
   #allows(what: keyof typeof RATES, from: Origin): boolean {

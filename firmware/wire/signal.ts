@@ -6,7 +6,7 @@
  *   register-hello {nonce}                 challenge {nonce, cookie, key}
  *   register {cookie, tags, statement}     signed {registered | refused}
  *   keep {cookie, uid}                     signed {kept}, or challenge
- *   look-up {key}                          signed {found}, or nothing
+ *   look-up {key}                          signed {found | elsewhere}, or nothing
  *   carry {key, box}                       carried {from, handle, box} to the storage device, or nothing
  *   carry-back {cookie, uid, handle, box}  signed {returned {box, storage}} to who asked for the carry
  *   relay {key, stream, cookie?, uid?}     signed {relay-ready {stream} | refused}, challenge, or nothing
@@ -48,6 +48,8 @@ const MAX_ADDRESS_BYTES = 19
 const MAX_STATEMENT_BYTES = 400
 const MAX_BODY_BYTES = 800
 const LONGEST_TTL_MS = 3_600_000
+/** A name (RFC 1123 §2.1) or an IP literal. */
+const HOST = /^[0-9A-Za-z.:_-]{1,253}$/
 
 /** Requests are filled up to these sizes, as frames without kind byte; the tests compare them with the answers. */
 export const REQUEST_MIN_BYTES = {
@@ -180,6 +182,14 @@ const Found = v.object({
   tls,
 })
 
+/** The storage device is registered at another server with the same key: there the look-up will be answered. */
+const Elsewhere = v.object({
+  t: v.literal('elsewhere'),
+  host: v.pipe(v.string(), v.regex(HOST)),
+  port: count(1, 65_535),
+  tls,
+})
+
 /** A box for the storage device, and the camera's address as the server sees it. */
 const CarriedBody = v.object({ t: v.literal('carried'), from: address, handle, box })
 
@@ -189,7 +199,16 @@ const Returned = v.object({ t: v.literal('returned'), box, storage: address })
 /** Both ends are there: `stream` is the server's end of the asker's leg. Nothing may be sent before. */
 const RelayReady = v.object({ t: v.literal('relay-ready'), stream })
 
-const AnswerBodySchema = v.variant('t', [Registered, Kept, Refused, Found, CarriedBody, Returned, RelayReady])
+const AnswerBodySchema = v.variant('t', [
+  Registered,
+  Kept,
+  Refused,
+  Found,
+  Elsewhere,
+  CarriedBody,
+  Returned,
+  RelayReady,
+])
 
 /** The server's first frame on a TLS connection: `key` signed what only the two ends of this connection can know. */
 const TlsProofSchema = v.object({ t: v.literal('tls-proof'), key, signature })

@@ -1,4 +1,4 @@
-/** The registry of a server that stands alone: in memory, gone with the process, rebuilt by the devices' next refresh. */
+/** What is registered at this very server: in memory, gone with the process, rebuilt by the devices' next refresh. */
 import type { SignedStatement } from '../../link/signal-proof.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
@@ -106,6 +106,27 @@ export class MemoryRegistry implements Registry {
     return { uids: this.#byUid.size, keys: this.#byKey.size }
   }
 
+  /** In hex, of all devices. */
+  uids(): readonly string[] {
+    this.#dropExpired()
+    return [...this.#byUid.keys()]
+  }
+
+  /** Of the device with this UID in hex: all keys, and a mark that is another one after each registration. */
+  held(uid: string): { readonly keys: readonly string[]; readonly mark: string } | undefined {
+    this.#dropExpired()
+    const entry = this.#byUid.get(uid)
+    if (entry === undefined) return undefined
+    const keys = entry.slots.flatMap((slot) => [...(slot?.keys ?? [])])
+    return { keys, mark: `${entry.cookieMs} ${entry.serial}` }
+  }
+
+  /** The device with this UID in hex is not here any more. */
+  forget(uid: string): void {
+    const entry = this.#byUid.get(uid)
+    if (entry !== undefined) this.#drop(entry)
+  }
+
   async close(): Promise<void> {
     this.#byUid.clear()
     this.#byKey.clear()
@@ -158,10 +179,14 @@ export class MemoryRegistry implements Registry {
     const nowUs = this.#clock.monoUs()
     for (const entry of this.#byUid.values()) {
       if (entry.expiresUs > nowUs) return
-      this.#byUid.delete(entry.uid)
-      this.#count(entry, -1)
-      for (const slot of entry.slots) for (const key of slot?.keys ?? []) this.#byKey.delete(key)
+      this.#drop(entry)
     }
+  }
+
+  #drop(entry: Entry): void {
+    this.#byUid.delete(entry.uid)
+    this.#count(entry, -1)
+    for (const slot of entry.slots) for (const key of slot?.keys ?? []) this.#byKey.delete(key)
   }
 
   #count(entry: Entry, sign: 1 | -1): void {

@@ -30,11 +30,40 @@ export interface FoundStorage {
   readonly observed: Origin
 }
 
+/** Another server with the same key, as devices reach it. */
+export interface ServerName {
+  /** Name or IP literal. */
+  readonly host: string
+  readonly port: number
+  readonly tls?: number | undefined
+}
+
+/**
+ * `contacting`: not tried yet. `up`: what other servers hold is known. `failing`: connected, and no good answer. `down`: not
+ * connected. `foreign`: it belongs to servers with another key, and is left alone.
+ */
+export const SHARING_STATES = ['contacting', 'up', 'failing', 'down', 'foreign'] as const
+export type SharingState = (typeof SHARING_STATES)[number]
+
+/** What is shared with other servers. Since the start. */
+export interface SharingStats {
+  readonly state: SharingState
+  /** Questions to what is shared, and those that got no answer. */
+  readonly asked: number
+  readonly failed: number
+  /** Too many were under way. */
+  readonly limited: number
+  /** Devices that were held here and have gone to another server. */
+  readonly moved: number
+}
+
 export interface RegistryStats {
   readonly uids: number
   readonly keys: number
+  readonly sharing?: SharingStats
 }
 
+/** Only `elsewhere` waits for anybody else. */
 export interface Registry {
   /** How long a registration lasts without a word from the device. */
   readonly ttlMs: number
@@ -42,6 +71,11 @@ export interface Registry {
   /** Another `ttlMs` for a device that is registered from exactly this origin; false when it is not. */
   extend(uid: Uint8Array, observed: Origin): Promise<boolean>
   find(key: string): Promise<FoundStorage | undefined>
+  /**
+   * The other server at which the device is that has this key. Undefined when none is known, or just now nobody can say.
+   * A server that stands alone has no such method.
+   */
+  elsewhere?(key: string): Promise<ServerName | undefined>
   /** Where the device with this UID is registered from. */
   locate(uid: Uint8Array): Promise<Origin | undefined>
   stats(): Promise<RegistryStats>
