@@ -29,6 +29,8 @@ const SERVER_KEY_TTL_MS = 300_000
 /** A server waits so long for the first answer before it goes on without. */
 const FIRST_ANSWER_WITHIN_MS = 3_000
 
+const END_WITHIN_MS = 500
+
 const SERVER_KEY = 'homeward:server-key'
 const MOVED = 'homeward:moved'
 const uidKey = (uid: string) => `homeward:uid:${uid}`
@@ -180,12 +182,22 @@ export class RedisStore implements SharedStore {
 
   async #close(): Promise<void> {
     this.#probe?.cancel()
-    for (const redis of [this.#redis, this.#listening]) {
-      const isOpen = redis.status !== 'end' && redis.status !== 'wait'
-      const ended = isOpen ? new Promise<void>((resolve) => redis.once('end', () => resolve())) : undefined
+    await Promise.all([this.#redis, this.#listening].map((redis) => this.#end(redis)))
+  }
+
+  #end(redis: Redis): Promise<void> {
+    return new Promise((resolve) => {
+      // One that was just connecting ends without a word.
+      const late = this.#options.clock.after(END_WITHIN_MS, resolve)
+      redis.once('end', () => {
+        late.cancel()
+        resolve()
+      })
       redis.disconnect()
-      await ended
-    }
+      if (redis.status !== 'end' && redis.status !== 'wait') return
+      late.cancel()
+      resolve()
+    })
   }
 
   async #ask<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
