@@ -1,5 +1,5 @@
 /** `homeward p2p` and its TLS port, with the real program. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import { dialTls } from '../link/tls-line.ts'
 import { formatUid } from '../link/uid.ts'
 import { makeCertificate } from '../p2p/certificate.ts'
+import { hasRedis, RedisServer } from '../p2p/registry/redis-fixture.ts'
 import { RealClock } from '../platform/clock-real.ts'
 import { assertRefused, CommandRun, homeward } from './command-fixture.ts'
 
@@ -77,6 +78,38 @@ test('takes a certificate that it is given, and says what is wrong with one', as
   assertRefused(await run('--tls-listen', taken), 1, /TCP port \d+ is taken by another program/)
   assertRefused(await run('--listen', '127.0.0.1:65535'), 2, /there is no TCP port 65538/)
   await program.end('SIGTERM')
+})
+
+const withRedis = hasRedis() ? test : test.skip
+
+withRedis('servers that share a registry share a key, and say where they are reached', async ({ folder }) => {
+  const redis = await RedisServer.start()
+  const shared = ['--registry', redis.url]
+  const one = await start(folder, ...shared)
+  await one.program.printed('the registry is shared')
+  const run = (state: string, listen: string, ...flags: string[]) =>
+    homeward(['p2p', '--listen', listen, '--state', join(folder, state), ...shared, ...flags])
+  assertRefused(await run('other', '127.0.0.1:0'), 2, /belongs to other P2P servers.*copy identity\.key/s)
+  assertRefused(await run('other', '0.0.0.0:0'), 2, /--registry redis:\S+ without --public.*--public HOST:PORT/s)
+  assertRefused(await run('other', '127.0.0.1:0', '--registry', 'mysql://x'), 2, /expected memory, or redis:/)
+
+  await mkdir(join(folder, 'second', 'state'), { recursive: true, mode: 0o700 })
+  await copyFile(join(folder, 'state', 'identity.key'), join(folder, 'second', 'state', 'identity.key'))
+  const two = await start(join(folder, 'second'), ...shared, '--public', 'two.example:7440')
+  assert.is(two.up.key, one.up.key)
+  for (const { program } of [one, two]) assert.is((await program.end('SIGTERM')).status, 0)
+  await redis.close()
+})
+
+withRedis('a server starts without its Redis, and says what that means', async ({ folder }) => {
+  const redis = await RedisServer.start()
+  await redis.stop()
+  const { program } = await start(folder, '--registry', redis.url)
+  assert.match(program.stderr, /the registry redis:\S+ does not answer \(connect ECONNREFUSED .*it is tried again/)
+  await redis.startAgain()
+  await program.printed('the registry is shared')
+  assert.is((await program.end('SIGTERM')).status, 0)
+  await redis.close()
 })
 
 test.run()
