@@ -10,8 +10,13 @@ const PAGE_BYTES = 4096
 const SECTORS_PER_PAGE = PAGE_BYTES / SECTOR_BYTES
 const EMPTY_PAGE = new Uint8Array(PAGE_BYTES)
 
-/** How much of what was not synced a crash keeps. */
-export type CrashMode = 'nothing' | 'everything' | 'mixed'
+/**
+ * What of all that was not synced a crash keeps. `mixed`: each sector and each entry by itself, in any of its versions, so
+ * torn and out of order. `front`: what was written first, up to somewhere in a page. `hole`: all but one sector of each
+ * file. `zeros`: files are as long as they were made, but the data never came.
+ */
+export const CRASH_MODES = ['nothing', 'everything', 'mixed', 'front', 'hole', 'zeros'] as const
+export type CrashMode = (typeof CRASH_MODES)[number]
 
 export type Node = FileNode | FolderNode
 
@@ -119,16 +124,19 @@ export class FileNode {
 
   /** Afterwards the cache holds what the medium holds: for each sector one of the versions written since the last sync. */
   crash(random: Random, mode: CrashMode): void {
+    const pick = chooser(random, mode, this.#versions.size * SECTORS_PER_PAGE)
     for (const [number, versions] of this.#versions) {
       const page = (this.#durable.get(number) ?? EMPTY_PAGE).slice()
       for (let sector = 0; sector < SECTORS_PER_PAGE; sector++) {
-        const kept = versions[choose(random, mode, versions.length)]
+        const kept = versions[pick(versions.length)]
         const start = sector * SECTOR_BYTES
         if (kept !== undefined) page.set(kept.subarray(start, start + SECTOR_BYTES), start)
       }
       this.#durable.set(number, page)
     }
-    this.#durableSize = this.#sizes[choose(random, mode, this.#sizes.length)] ?? this.#durableSize
+    const size = mode === 'mixed' || mode === 'nothing' ? choose(random, mode, this.#sizes.length) : -1
+    this.#durableSize =
+      (mode === 'mixed' || mode === 'nothing' ? this.#sizes[size] : this.#sizes.at(-1)) ?? this.#durableSize
     this.size = this.#durableSize
     // What stood behind the end of a file never shows again.
     for (const [number, page] of this.#durable) {
@@ -190,7 +198,9 @@ export class FolderNode {
   }
 
   crash(random: Random, mode: CrashMode): void {
-    for (const changes of this.pending) if (choose(random, mode, 1) === 0) this.#settle(changes)
+    const kept = mode === 'front' ? randomBelow(random, this.pending.length + 1) : this.pending.length
+    const single = mode === 'mixed' || mode === 'nothing' ? mode : 'everything'
+    for (const changes of this.pending.slice(0, kept)) if (choose(random, single, 1) === 0) this.#settle(changes)
     this.pending = []
   }
 
@@ -208,6 +218,18 @@ function set(entries: Map<string, Node>, name: string, node: Node | undefined): 
 function choose(random: Random, mode: CrashMode, versions: number): number {
   if (versions === 0 || mode === 'nothing') return -1
   return mode === 'everything' ? versions - 1 : randomBelow(random, versions + 1) - 1
+}
+
+/** The same for the dirty sectors of a file, asked for one after the other in the order in which their pages got dirty. */
+function chooser(random: Random, mode: CrashMode, sectors: number): (versions: number) => number {
+  const special = mode === 'front' || mode === 'hole' ? randomBelow(random, sectors + 1) : 0
+  let at = -1
+  return (versions) => {
+    at++
+    if (mode === 'front') return at < special ? versions - 1 : -1
+    if (mode === 'hole') return at === special ? -1 : versions - 1
+    return mode === 'zeros' ? -1 : choose(random, mode, versions)
+  }
 }
 
 function pageOf(position: number): number {

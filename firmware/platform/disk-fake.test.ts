@@ -1,8 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { systemCode } from '../wire/errors.ts'
+import { sleep } from './clock.ts'
+import { FakeClock } from './clock-fake.ts'
 import type { DiskFile } from './disk.ts'
 import { FakeDisk } from './disk-fake.ts'
+import { CRASH_MODES } from './disk-fake-nodes.ts'
 import { readWhole } from './disk-files.ts'
 import { seededRandom } from './random.ts'
 
@@ -69,6 +72,27 @@ test('an append that was not synced may leave zeros, or a shorter file', async (
     seen.add(Array.from({ length: after.byteLength / 512 }, (_, index) => after[index * 512]).join(''))
   }
   assert.equal([...seen].sort(), ['1', '100', '102', '120', '122'])
+})
+
+test('what a crash keeps, by its mode: what came first, all but a sector, zeros', async () => {
+  const seen = new Map<string, Set<string>>()
+  for (const mode of CRASH_MODES) {
+    for (let seed = 0; seed < 60; seed++) {
+      const { disk, file } = await diskWith(1, 512)
+      await file.write([filled(2, 1536)], 512)
+      disk.crash(seededRandom(seed), mode)
+      const after = await contents(disk)
+      const sectors = Array.from({ length: after.byteLength / 512 }, (_, index) => after[index * 512]).join('')
+      seen.set(mode, (seen.get(mode) ?? new Set()).add(sectors))
+    }
+  }
+  const of = (mode: string) => [...(seen.get(mode) ?? [])].sort()
+  assert.equal(of('nothing'), ['1'])
+  assert.equal(of('everything'), ['1222'])
+  assert.equal(of('zeros'), ['1000'])
+  assert.equal(of('front'), ['1000', '1200', '1220', '1222'])
+  assert.equal(of('hole'), ['1022', '1202', '1220', '1222'])
+  assert.ok(of('mixed').includes('1') && of('mixed').includes('1002') && of('mixed').length > 6, of('mixed').join())
 })
 
 test('a datasync makes durable what was written before it, not what is written while it is under way', async () => {
@@ -145,6 +169,40 @@ test('handles of before a crash or an absence are dead', async () => {
   disk.comeBack(seededRandom(1))
   assert.is(await code(again.datasync()), 'EIO')
   assert.equal(await contents(disk), filled(1, 512))
+})
+
+test('a disk that is unmounted leaves an empty folder of another device; a dead one answers nothing', async () => {
+  const { disk, file } = await diskWith(1, 512)
+  disk.disappear('unmounted', '/d')
+  assert.is(await code(file.datasync()), 'EIO')
+  assert.equal(await disk.list('/d'), [])
+  assert.is.not((await disk.stat('/d'))?.device, 1)
+  await disk.open('/d/stray', 'create')
+  disk.comeBack(seededRandom(1))
+  assert.equal(
+    (await disk.list('/d')).map(({ name, device }) => `${name} ${device}`),
+    ['f 1'],
+  )
+  disk.disappear('dead')
+  for (const call of [() => disk.stat('/d'), () => disk.list('/d'), () => disk.open('/d/f', 'read')]) {
+    assert.is(await code(call()), 'EIO')
+  }
+  disk.comeBack(seededRandom(1))
+  assert.equal(await contents(disk), filled(1, 512))
+})
+
+test('a slow call comes back when its time has passed', async () => {
+  const { disk, file } = await diskWith(1, 512)
+  const clock = new FakeClock()
+  disk.arm({ on: 'datasync', wait: () => sleep(clock, 900) })
+  let done = false
+  const syncing = file.datasync().then(() => {
+    done = true
+  })
+  await clock.advance(899)
+  assert.is(done, false)
+  await clock.advance(1)
+  await syncing
 })
 
 test('armed faults strike the calls they name, as often as they say', async () => {

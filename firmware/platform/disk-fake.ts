@@ -4,6 +4,7 @@
  */
 import type { Disk, DiskEntry, DiskFile, DiskSpace } from './disk.ts'
 import {
+  CRASH_MODES,
   type CrashMode,
   copyTree,
   crashTree,
@@ -29,6 +30,11 @@ export interface FakeDiskOptions {
 }
 
 const PAGE_BYTES = 4096
+/** How a disk may be away: not found, its mount point empty on the disk beneath, or there and not answering. */
+export type Absence = 'removed' | 'unmounted' | 'dead'
+
+/** Device numbers of the disk beneath a mount point differ by this. */
+const BENEATH = 1000
 const CHANGES: readonly DiskOperation[] = ['makeDir', 'rename', 'remove', 'syncDir', 'write', 'truncate', 'datasync']
 
 export class FakeDisk implements Disk {
@@ -39,7 +45,9 @@ export class FakeDisk implements Disk {
   /** Everything that would change something fails with EROFS. */
   readOnly = false
   #root = new FolderNode()
-  #gone = false
+  #absence: 'removed' | 'dead' | undefined
+  /** The tree of an unmounted disk, while another one stands in its place. */
+  #unmounted: FolderNode | undefined
   /** Handles of before a crash or an absence are dead. */
   #life = 0
   readonly #faults = new DiskFaults()
@@ -63,16 +71,29 @@ export class FakeDisk implements Disk {
     this.#life++
   }
 
-  /** The card is pulled: nothing is found any more, and open files fail. */
-  disappear(): void {
-    this.#gone = true
+  /**
+   * The disk goes away, and open files fail. `mountPoint` is the folder that an unmounted one leaves behind, empty and on
+   * another device, where a careless program would fill the disk beneath.
+   */
+  disappear(absence: Absence = 'removed', mountPoint = '/'): void {
     this.#life++
+    if (absence === 'unmounted') {
+      this.#unmounted = this.#root
+      this.#root = new FolderNode()
+      this.device += BENEATH
+      this.#makeFolders(mountPoint)
+    } else this.#absence = absence
   }
 
-  /** The card is put back; what was not synced when it left is kept or lost at random. */
+  /** It is put back; what was not synced when it left is kept or lost at random. */
   comeBack(random: Random): void {
+    if (this.#unmounted !== undefined) {
+      this.#root = this.#unmounted
+      this.#unmounted = undefined
+      this.device -= BENEATH
+    }
     this.crash(random)
-    this.#gone = false
+    this.#absence = undefined
   }
 
   /** Bits of one byte turn over, unnoticed. */
@@ -94,7 +115,8 @@ export class FakeDisk implements Disk {
   fork(): FakeDisk {
     const fork = new FakeDisk({ capacityBytes: this.capacityBytes, device: this.device })
     fork.readOnly = this.readOnly
-    fork.#gone = this.#gone
+    fork.#absence = this.#absence
+    if (this.#unmounted !== undefined) fork.#unmounted = copyTree(this.#unmounted)
     fork.#root = copyTree(this.#root)
     return fork
   }
@@ -110,13 +132,20 @@ export class FakeDisk implements Disk {
     if (found === undefined && mode === 'read') throw failure('ENOENT', 'open', path)
     if (mode !== 'read' && this.readOnly) throw failure('EROFS', 'open', path)
     const node = found ?? new FileNode()
-    if (found === undefined) folder.change([{ folder, name, node }])
-    this.#tell({ operation: 'open', path })
+    if (found === undefined) {
+      folder.change([{ folder, name, node }])
+      this.#tell({ operation: 'open', path })
+    }
     return this.#handle(path, node, mode !== 'read')
   }
 
   async makeDir(path: string): Promise<void> {
     await this.#enter({ operation: 'makeDir', path })
+    this.#makeFolders(path)
+    this.#tell({ operation: 'makeDir', path })
+  }
+
+  #makeFolders(path: string): void {
     let folder = this.#root
     for (const name of parts(path)) {
       let next = folder.entries.get(name)
@@ -127,7 +156,6 @@ export class FakeDisk implements Disk {
       }
       folder = next
     }
-    this.#tell({ operation: 'makeDir', path })
   }
 
   async list(path: string): Promise<DiskEntry[]> {
@@ -138,7 +166,7 @@ export class FakeDisk implements Disk {
 
   async stat(path: string): Promise<DiskEntry | undefined> {
     const call: DiskCall = { operation: 'stat', path }
-    if (this.#gone) {
+    if (this.#absence === 'removed') {
       this.calls.push(call)
       return undefined
     }
@@ -172,7 +200,7 @@ export class FakeDisk implements Disk {
   }
 
   async syncDir(path: string): Promise<void> {
-    const folder = this.#gone ? undefined : this.#find(path)
+    const folder = this.#absence === undefined ? this.#find(path) : undefined
     const count = folder?.kind === 'folder' ? folder.pending.length : 0
     await this.#enter({ operation: 'syncDir', path })
     const call: DiskCall = { operation: 'syncDir', path }
@@ -259,7 +287,8 @@ export class FakeDisk implements Disk {
     const error = await this.#faults.strike(call)
     check()
     if (error !== undefined) throw error
-    if (this.#gone) throw failure('ENOENT', call.operation, call.path)
+    if (this.#absence === 'dead') throw failure('EIO', call.operation, call.path)
+    if (this.#absence !== undefined) throw failure('ENOENT', call.operation, call.path)
     if (this.readOnly && CHANGES.includes(call.operation)) throw failure('EROFS', call.operation, call.path)
   }
 
@@ -304,5 +333,5 @@ function parts(path: string): string[] {
 }
 
 function crashMode(random: Random): CrashMode {
-  return (['nothing', 'everything', 'mixed', 'mixed'] as const)[randomBelow(random, 4)] ?? 'mixed'
+  return CRASH_MODES[randomBelow(random, CRASH_MODES.length)] ?? 'mixed'
 }

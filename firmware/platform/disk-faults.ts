@@ -42,6 +42,8 @@ export interface Fault {
   readonly shortBytes?: number
   /** The call does not come back before `release`. */
   readonly hang?: boolean
+  /** The call takes so long: it goes on, or fails, when this resolves. */
+  readonly wait?: () => Promise<unknown>
 }
 
 export interface ArmedFault {
@@ -80,7 +82,8 @@ export class DiskFaults {
   async strike(call: DiskCall): Promise<Error | undefined> {
     const armed = this.#match(call)
     if (armed?.fault.hang) await new Promise<void>((resolve) => armed.wakers.push(resolve))
-    else await Promise.resolve()
+    else await armed?.fault.wait?.()
+    await Promise.resolve()
     if (armed?.fault.code === undefined) return undefined
     const { code, shortBytes } = armed.fault
     return shortBytes === undefined

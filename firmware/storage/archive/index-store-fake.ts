@@ -1,16 +1,31 @@
+import { type Random, randomBelow } from '../../platform/random.ts'
 import { toHex } from '../../wire/bytes.ts'
 import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
 import type { Table } from './keys.ts'
 
-/** Tables in memory. A commit can be watched, be made to fail, and be cut off by copying what was there before it. */
+/** Never changed once made, so that copies share them. */
+type Tables = ReadonlyMap<Table, ReadonlyMap<string, Row>>
+
+/**
+ * Tables in memory. As in LMDB a commit is written, then flushed, and is seen and answered for only then; a crash in between
+ * keeps all of it or nothing. A commit can be watched, and be made to fail.
+ */
 export class FakeIndexStore implements IndexStore {
-  readonly #tables: Map<Table, Map<string, Row>>
+  /** Flushed. */
+  #tables: Tables
+  /** Written by a commit that is not flushed, or that said it failed. */
+  #unflushed: Tables | undefined
+  /** Runs when the commit is written and may survive a crash, or not. */
+  onWritten: () => void = () => {}
   /** Runs when the commit is durable and before anybody hears of it. */
   onCommitted: (changes: readonly Change[]) => void = () => {}
   /** When set, the next commits reject with it and change nothing. */
   failure: Error | undefined
+  /** When set, the next commit rejects with it, and only a restart shows whether it was kept. */
+  doubtfulFailure: Error | undefined
+  #broken: Error | undefined
 
-  constructor(tables = new Map<Table, Map<string, Row>>()) {
+  constructor(tables: Tables = new Map()) {
     this.#tables = tables
   }
 
@@ -28,27 +43,55 @@ export class FakeIndexStore implements IndexStore {
 
   async commit(changes: readonly Change[]): Promise<void> {
     await Promise.resolve()
-    if (this.failure !== undefined) throw this.failure
-    for (const { table, key, value } of changes) {
-      const rows = this.#tables.get(table) ?? new Map<string, Row>()
-      this.#tables.set(table, rows)
-      if (value === undefined) rows.delete(toHex(key))
-      else rows.set(toHex(key), { key: new Uint8Array(key), value: new Uint8Array(value) })
-    }
+    const failure = this.failure ?? this.#broken
+    if (failure !== undefined) throw failure
+    const tables = changed(this.#tables, changes)
+    this.#unflushed = tables
+    this.onWritten()
+    await Promise.resolve()
+    this.#broken = this.doubtfulFailure
+    if (this.#broken !== undefined) throw this.#broken
+    this.#tables = tables
+    this.#unflushed = undefined
     this.onCommitted(changes)
   }
 
   async close(): Promise<void> {}
 
-  /** A store of its own with the same rows. */
-  fork(): FakeIndexStore {
-    return new FakeIndexStore(new Map([...this.#tables].map(([table, rows]) => [table, new Map(rows)])))
+  /** What the next opening finds. */
+  restart(random: Random): void {
+    if (this.#unflushed !== undefined && randomBelow(random, 2) === 0) this.#tables = this.#unflushed
+    this.#unflushed = undefined
+    this.#broken = undefined
+    this.doubtfulFailure = undefined
   }
+
+  /** A store of its own with the same rows, also those that are not flushed. */
+  fork(): FakeIndexStore {
+    const fork = new FakeIndexStore(this.#tables)
+    fork.#unflushed = this.#unflushed
+    return fork
+  }
+}
+
+function changed(tables: Tables, changes: readonly Change[]): Tables {
+  const fresh = new Map<Table, Map<string, Row>>()
+  for (const { table, key, value } of changes) {
+    const rows = fresh.get(table) ?? new Map(tables.get(table))
+    fresh.set(table, rows)
+    if (value === undefined) rows.delete(toHex(key))
+    else rows.set(toHex(key), { key: new Uint8Array(key), value: new Uint8Array(value) })
+  }
+  return new Map([...tables, ...fresh])
 }
 
 export class FakeIndexHome implements IndexHome {
   store: FakeIndexStore
   next: FakeIndexStore | undefined
+  /** The new one is about to take the place of the old one: a crash finds either. */
+  #replacing = false
+  /** Runs in the middle of `replace`. */
+  onReplacing: () => void = () => {}
 
   constructor(store = new FakeIndexStore()) {
     this.store = store
@@ -64,11 +107,30 @@ export class FakeIndexHome implements IndexHome {
   }
 
   async replace(): Promise<void> {
+    this.#replacing = true
+    this.onReplacing()
+    await Promise.resolve()
+    this.#replacing = false
     this.store = this.next ?? this.store
     this.next = undefined
   }
 
   async dropNew(): Promise<void> {
     this.next = undefined
+  }
+
+  /** The power goes, or the process. */
+  crash(random: Random): void {
+    if (this.#replacing && this.next !== undefined && randomBelow(random, 2) === 0) this.store = this.next
+    this.#replacing = false
+    this.next = undefined
+    this.store.restart(random)
+  }
+
+  fork(): FakeIndexHome {
+    const fork = new FakeIndexHome(this.store.fork())
+    fork.next = this.next?.fork()
+    fork.#replacing = this.#replacing
+    return fork
   }
 }
