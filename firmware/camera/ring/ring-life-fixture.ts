@@ -29,7 +29,7 @@ interface Known {
   acked: boolean
   /** Given up for good, and the ring said that this is safe. */
   discarded: boolean
-  /** It was under way when an earlier session ended, and did not reach the card. */
+  /** It was under way, or the end of a growing gap, when an earlier session ended, and did not reach the card. */
   lost: boolean
   /** Rounds that were over when it was captured. */
   readonly round: number
@@ -234,7 +234,7 @@ async function learn(disk: FakeDisk, memory: Memory): Promise<Memory> {
   const { ring, records } = await look(disk.fork())
   for (const [name, known] of learned.known) {
     if (records.has(name)) learned.promised(name, records.get(name))
-    else if (!known.promised) known.lost = true
+    else if (!known.acked && (!known.promised || known.content === undefined)) known.lost = true
   }
   await ring.close()
   return learned
@@ -298,8 +298,8 @@ function isOutgrown(name: string, records: Found['records'], known: Memory['know
   assert.equal(above, [], `${name} is a gap, is not there, and is not the end of its log`)
   let [told, untold] = [0, 0]
   for (let at = Number(seq); at >= 0 && known.get(`${log}/${at}`)?.content === undefined; at--) {
-    if (records.has(`${log}/${at}`)) told++
-    else if (!known.get(`${log}/${at}`)?.acked) untold++
+    if (records.has(`${log}/${at}`) || known.get(`${log}/${at}`)?.acked) told++
+    else untold++
   }
   assert.ok(told >= untold, `${name} is a gap of which ${told} are told and ${untold} are not`)
 }

@@ -1,0 +1,25 @@
+// time-out: 1800 s
+/**
+ * Power cuts at every moment of seeded lives of an archive (archive-life-fixture.ts). `HOMEWARD_CUTS` and `HOMEWARD_CUT`:
+ * see crash-cuts-fixture.ts.
+ */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { explore } from '../../platform/crash-cuts-fixture.ts'
+import { checkDisk, copyScene, liveOnDisk } from './archive-life-fixture.ts'
+
+const SAMPLE = 300
+
+test('the power goes at any write or sync of the storage disk: nothing answered for is lost, nothing is made up', async () => {
+  const { seeds, cuts, crashes } = await explore({
+    kind: 'archive',
+    sample: SAMPLE,
+    run: liveOnDisk,
+    check: checkDisk,
+    fork: copyScene,
+  })
+  process.stdout.write(`archive: ${cuts} cut points in ${seeds} lives, ${crashes} crashes\n`)
+  if (process.env.HOMEWARD_CUT === undefined) assert.ok(cuts >= SAMPLE)
+})
+
+test.run()
