@@ -155,6 +155,8 @@ export class CardWriter {
   async #takeAgain(): Promise<boolean> {
     if (this.#gap === undefined || !(await this.#nextSlab())) return false
     if (!(await this.#putGap(this.#gap))) return false
+    // Its whole length is on the card before anything behind it: after a power cut its end would be called damage.
+    await this.commit()
     this.#gap = undefined
     return true
   }

@@ -101,15 +101,15 @@ export async function liveOnCard(
   wanted: (cut: number) => boolean,
 ): Promise<readonly Photograph<CardScene>[]> {
   const random = seededRandom(seed)
-  const disk = new FakeDisk({ capacityBytes: (SLABS + randomBelow(random, 2)) * SLAB_BYTES })
+  let disk = new FakeDisk({ capacityBytes: (SLABS + randomBelow(random, 2)) * SLAB_BYTES })
   await prepareCard(disk, SLABS)
   let memory = new Memory()
   const camera = new Camera<CardScene>(() => copyScene({ disk, memory }), wanted)
-  disk.watch((call) => {
-    memory.diskCalled()
-    camera.onCall(call)
-  })
   for (let session = 0; session < SESSIONS; session++) {
+    const unwatch = disk.watch((call) => {
+      memory.diskCalled()
+      camera.onCall(call)
+    })
     const log = (seed * 16 + session + 1).toString(16).padStart(16, '0')
     const recipient = new Uint8Array(32).fill(1 + randomBelow(random, 2))
     const clock = new FakeClock()
@@ -123,7 +123,12 @@ export async function liveOnCard(
     if (ending === 0) await Promise.all(waiting)
     if (ending < 2) await ring.close()
     camera.moment('the end of a session')
-    // Killed, or without power: what was still waiting is uncertain until the card says what came of it.
+    // Closed, killed, or without power. What is left of the old program meets a dead card, and what was still waiting is
+    // uncertain until the card says what came of it.
+    const old = disk
+    disk = disk.fork()
+    unwatch()
+    old.disappear('dead')
     disk.crash(random, ending === 2 ? undefined : 'everything')
     await Promise.allSettled(waiting)
     await ring.close()

@@ -68,8 +68,8 @@ export async function liveOnDisk(
   wanted: (cut: number) => boolean,
 ): Promise<readonly Photograph<DiskScene>[]> {
   const random = seededRandom(seed)
-  const disk = new FakeDisk()
-  const home = new FakeIndexHome()
+  let disk = new FakeDisk()
+  let home = new FakeIndexHome()
   const told = new Map<string, Told>()
   await initRoot(disk, ROOT, seededRandom(1), T0)
   const camera = new Camera<DiskScene>(() => copyScene({ disk, home, told }), wanted)
@@ -77,10 +77,10 @@ export async function liveOnDisk(
     home.store.onWritten = () => camera.moment('writing the index')
     home.store.onCommitted = () => camera.moment('the index is flushed')
   }
-  disk.watch(camera.onCall)
-  home.onReplacing = () => camera.moment('another index takes the place')
   const next = new Map<string, number>()
   for (let session = 0; session < SESSIONS; session++) {
+    const unwatch = disk.watch(camera.onCall)
+    home.onReplacing = () => camera.moment('another index takes the place')
     watchIndex()
     const clock = new FakeClock(T0 + (session + 1) * 3600 * SECOND)
     const archive = await open(disk, home, clock)
@@ -97,10 +97,17 @@ export async function liveOnDisk(
     if (ending === 0) await Promise.all(waiting)
     if (ending < 2) await archive.close()
     camera.moment('the end of a session')
-    // Closed, killed, or without power.
+    // Closed, killed, or without power. What is left of the old program meets a dead disk.
+    const old = { disk, home }
+    disk = disk.fork()
+    home = home.fork()
+    unwatch()
+    old.disk.disappear('dead')
+    old.home.store.failure = new Error('the process has ended')
+    old.home.store.onWritten = () => {}
+    old.home.store.onCommitted = () => {}
     disk.crash(random, ending === 2 ? undefined : 'everything')
     home.crash(random)
-    home.store = home.store.fork()
     await Promise.all(waiting)
     await archive.close().catch(() => undefined)
   }
