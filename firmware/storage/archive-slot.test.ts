@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { FakeClock } from '../platform/clock-fake.ts'
 import { type ErrorCode, HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Archive } from './archive/archive.ts'
-import { ArchiveSlot, REOPEN_MS } from './archive-slot.ts'
+import { ArchiveSlot, FAILING_MS, REOPEN_MS } from './archive-slot.ts'
 
 /** A disk with an archive on it, of which each opening is counted. */
 class Disk {
@@ -113,6 +113,26 @@ test('a full disk, a failing one and the disk of an export are no reason', async
     'DISK_READ_ONLY',
   )
   assert.equal([disk.closed, told], [0, []])
+  await slot.close()
+})
+
+test('a disk that goes on failing is let go of, one that works in between is not', async (context) => {
+  const { clock, disk, told } = context
+  const slot = await start(context)
+  for (const works of [true, false]) {
+    disk.trouble = 'DISK_FAILED'
+    assert.is(await codeOf(() => slot.store(...args)), 'DISK_FAILED')
+    await clock.advance(FAILING_MS - 1)
+    disk.trouble = works ? undefined : 'DISK_FAILED'
+    await codeOf(() => slot.store(...args))
+    disk.trouble = 'DISK_FAILED'
+    await clock.advance(1)
+    assert.is(await codeOf(() => slot.store(...args)), 'DISK_FAILED')
+    assert.equal(told, works ? [] : ['DISK_FAILED'])
+  }
+  disk.trouble = undefined
+  await clock.advance(REOPEN_MS)
+  assert.is(await slot.store(...args), 'stored')
   await slot.close()
 })
 

@@ -1,6 +1,7 @@
 /**
- * The archive, and what stands in for it while its disk cannot be used. A disk that became read-only or went away is let go
- * of, so that it can be checked and mounted anew, and taken up again when it is back: nobody has to restart anything.
+ * The archive, and what stands in for it while its disk cannot be used. A disk that became read-only, went away or fails
+ * again and again is let go of, so that it can be checked and mounted anew, and taken up again when it is back: nobody has
+ * to restart anything.
  */
 import type { Clock, Timer } from '../platform/clock.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
@@ -10,6 +11,11 @@ import type { CameraTotals } from './archive/totals.ts'
 
 /** A disk that was mounted again is found within this time. */
 export const REOPEN_MS = 5_000
+/**
+ * A disk that has failed for so long is let go of as well: one that dropped out and came back is another one to the kernel,
+ * and every file that was open on it fails for ever.
+ */
+export const FAILING_MS = 4_000
 
 export interface ArchiveSlotOptions {
   /** Opens the archive, on the disk that was used before. */
@@ -32,6 +38,8 @@ export class ArchiveSlot {
   #problem: HomewardError | undefined
   #totals: CameraTotals[] = []
   #timer: Timer | undefined
+  /** Monotonic; of the first failure since something was written. */
+  #failingSinceUs: number | undefined
   #changing: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -105,16 +113,27 @@ export class ArchiveSlot {
   async #write<T>(work: (archive: Archive) => Promise<T>): Promise<T> {
     const archive = this.#current
     try {
-      return await work(archive)
+      const result = await work(archive)
+      this.#failingSinceUs = undefined
+      return result
     } catch (error) {
-      if (isHomewardError(error, 'DISK_READ_ONLY', 'DISK_MISSING')) this.#release(archive, error)
+      if (isHomewardError(error) && this.#isLost(archive, error)) this.#release(archive, error)
       throw error
     }
+  }
+
+  #isLost(archive: Archive, error: HomewardError): boolean {
+    if (isHomewardError(error, 'DISK_READ_ONLY', 'DISK_MISSING')) return true
+    if (!isHomewardError(error, 'DISK_FAILED')) return false
+    const nowUs = this.#options.clock.monoUs()
+    this.#failingSinceUs ??= nowUs
+    return archive.doubtful || nowUs - this.#failingSinceUs >= FAILING_MS * 1000
   }
 
   #release(archive: Archive, problem: HomewardError): void {
     if (archive !== this.#archive || this.#closed) return
     this.#archive = undefined
+    this.#failingSinceUs = undefined
     this.#problem = problem
     this.#options.onReleased(problem)
     // What it cannot write any more was never acknowledged.

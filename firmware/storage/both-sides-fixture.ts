@@ -16,11 +16,12 @@ import { FakeDisk } from '../platform/disk-fake.ts'
 import { type Random, randomBelow, seededRandom } from '../platform/random.ts'
 import { toHex } from '../wire/bytes.ts'
 import type { HomewardError } from '../wire/errors.ts'
-import { type Archive, openArchive } from './archive/archive.ts'
+import { openArchive } from './archive/archive.ts'
 import { BOOT, INIT, mediaAt, ROOT, SECOND, T0 } from './archive/archive-fixture.ts'
 import { sha256 } from './archive/hash.ts'
 import { FakeIndexHome } from './archive/index-store-fake.ts'
 import { initRoot } from './archive/root.ts'
+import { ArchiveSlot } from './archive-slot.ts'
 import { Intake } from './intake.ts'
 
 export const CARD = '/card'
@@ -57,8 +58,10 @@ export function copyScene(scene: HomeScene): HomeScene {
 export class Home {
   readonly clock: FakeClock
   readonly ring: Ring
-  readonly archive: Archive
+  readonly slot: ArchiveSlot
   readonly warnings: HomewardError[] = []
+  /** Codes of the alarms of the storage device, `ok` when one is over. */
+  readonly alarms: string[] = []
   readonly #intake: Intake
   readonly #uplink: Uplink
   readonly #keys: readonly [Uint8Array, Uint8Array]
@@ -66,11 +69,11 @@ export class Home {
   #toCamera: (channel: Channel) => void = () => {}
   #channel: FakeChannel | undefined
 
-  private constructor({ identities }: HomeScene, clock: FakeClock, ring: Ring, archive: Archive) {
+  private constructor({ identities }: HomeScene, clock: FakeClock, ring: Ring, slot: ArchiveSlot) {
     const { camera, storage } = identities
     this.clock = clock
     this.ring = ring
-    this.archive = archive
+    this.slot = slot
     this.#keys = [camera.publicKey, storage.publicKey]
     const onWarning = (problem: HomewardError) => void this.warnings.push(problem)
     const storageLink = {
@@ -86,7 +89,8 @@ export class Home {
       },
     }
     this.#intake = new Intake({
-      ...{ link: storageLink, archive, clock, opener: new RecordOpener(storage) },
+      ...{ link: storageLink, archive: slot, clock, opener: new RecordOpener(storage) },
+      onAlarm: (problem) => void this.alarms.push(problem?.code ?? 'ok'),
       onWarning: (_, problem) => onWarning(problem),
     })
     const report = () => ({ state: 'running', captured: 0 })
@@ -99,14 +103,18 @@ export class Home {
   static async start(scene: HomeScene): Promise<Home> {
     const { card, disk, home, identities } = scene
     const clock = new FakeClock(T0)
-    const archive = await openArchive({ disk, clock, root: ROOT, index: home, minFreeBytes: 0, commitDelayMs: 0 })
+    const options = { disk, clock, root: ROOT, index: home, minFreeBytes: 0, commitDelayMs: 0 }
+    const slot = await ArchiveSlot.start({
+      ...{ clock, onReleased: () => {}, onReopened: () => {} },
+      open: () => openArchive(options),
+    })
     const ring = await openRing({
       ...{ disk: card, dir: CARD, clock, boot: BOOT, lock: noLock, keepFreeBytes: 0 },
       ...{ markIntervalMs: 30, recentBytes: 20 * KIB },
       camera: { publicKey: identities.camera.publicKey, uid: 'CAMERA-A' },
       sealer: new LogSealer(identities.camera, identities.storage.publicKey),
     })
-    return new Home(scene, clock, ring, archive)
+    return new Home(scene, clock, ring, slot)
   }
 
   connect(): void {
@@ -134,7 +142,7 @@ export class Home {
     await this.#uplink.close()
     await this.#intake.close()
     await this.ring.close()
-    await this.archive.close()
+    await this.slot.close()
   }
 }
 
@@ -194,7 +202,7 @@ export async function liveAtHome(
  * Then everything promised is in the archive, exact and once, and every number of the log is accounted for.
  */
 export async function checkHome(scene: HomeScene, random: Random, way: number): Promise<void> {
-  const { card, disk, home: index, identities, captured } = scene
+  const { card, disk, home: index } = scene
   card.crash(random, way === 2 ? 'everything' : undefined)
   disk.crash(random, way === 1 ? 'everything' : undefined)
   index.crash(random)
@@ -206,15 +214,14 @@ export async function checkHome(scene: HomeScene, random: Random, way: number): 
     home.warnings.map(({ code, message }) => `${code}: ${message}`),
     [],
   )
-  await isAccountedFor(home.archive, identities.camera.publicKey, captured)
   await home.close()
+  await isAccountedFor(scene)
 }
 
-export async function isAccountedFor(
-  archive: Archive,
-  camera: Uint8Array,
-  captured: HomeScene['captured'],
-): Promise<void> {
+/** Looks at the archive while no program runs. Every number is in one state; all that the camera heard was kept is stored. */
+export async function isAccountedFor({ disk, home, identities, captured }: HomeScene): Promise<void> {
+  const camera = identities.camera.publicKey
+  const archive = await openArchive({ disk, clock: new FakeClock(T0), root: ROOT, index: home, minFreeBytes: 0 })
   const { damaged, missing, unindexed, gaps } = await archive.verify({ deep: true })
   assert.equal({ damaged, missing, unindexed }, { damaged: [], missing: [], unindexed: [] })
   const state = new Map<string, string>()
@@ -243,4 +250,5 @@ export async function isAccountedFor(
     // Behind the end of its log nobody ever heard of it: it was under way when the power went.
     else if (Number(seq) <= (ends.get(log) ?? -1)) assert.ok(state.has(name), `${name} is in no state`)
   }
+  await archive.close()
 }

@@ -118,6 +118,9 @@ export class WatchedIndex implements IndexHome {
 
   #watched(store: IndexStore): IndexStore {
     return {
+      get doubtful() {
+        return store.doubtful
+      },
       get: (table, key) => store.get(table, key),
       range: (table, query) => store.range(table, query),
       commit: async (changes) => {

@@ -15,6 +15,7 @@ import { missingFrom } from '../wire/ranges.ts'
 import { type RecordHeader, splitPayload } from '../wire/record.ts'
 import type { CameraMoment, CameraStatus } from '../wire/session.ts'
 import type { Archive } from './archive/archive.ts'
+import { StallWatch } from './stall-watch.ts'
 
 /**
  * The old and the new channel of a camera that changes its path, and one that is being given up. More is not normal: the
@@ -92,9 +93,15 @@ export class Intake {
   /** Sessions whose disk alarm is on. */
   readonly #alarmed = new Set<OpenSession>()
   #alarm: HomewardError | undefined
+  /** The disk hangs. */
+  #stall: HomewardError | undefined
 
   constructor(options: IntakeOptions) {
-    this.#options = options
+    const watch = new StallWatch(options.clock, (problem) => {
+      this.#stall = problem
+      this.#written()
+    })
+    this.#options = { ...options, archive: watchedArchive(options.archive, watch) }
     this.#budget = options.budget ?? new CreditBudget()
   }
 
@@ -213,7 +220,7 @@ export class Intake {
 
   /** An alarm whose session is gone is over with the next record that is written. */
   #written(): void {
-    if (this.#alarmed.size === 0) this.#setAlarm(undefined)
+    if (this.#alarmed.size === 0) this.#setAlarm(this.#stall)
   }
 
   #setAlarm(problem: HomewardError | undefined): void {
@@ -233,6 +240,15 @@ function newState(key: Uint8Array): CameraState {
     lastFragment: undefined,
     received: { fragments: 0, bytes: 0, duplicates: 0, conflicts: 0, gaps: 0, quarantined: 0 },
     status: undefined,
+  }
+}
+
+function watchedArchive(archive: IntakeArchive, watch: StallWatch): IntakeArchive {
+  return {
+    store: (...args) => watch.over(archive.store(...args)),
+    gap: (...args) => watch.over(archive.gap(...args)),
+    quarantine: (...args) => watch.over(archive.quarantine(...args)),
+    durable: (...args) => archive.durable(...args),
   }
 }
 

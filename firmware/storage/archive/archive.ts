@@ -78,6 +78,11 @@ export class Archive {
     return this.#started.root.diskId
   }
 
+  /** The index failed in such a way that the archive must be opened again: nothing is stored any more. */
+  get doubtful(): boolean {
+    return this.#index.doubtful !== undefined
+  }
+
   /** What the start found in files that had been open. */
   get recovery(): Started['recovery'] {
     return this.#started.recovery

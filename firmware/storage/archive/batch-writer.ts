@@ -70,7 +70,9 @@ export class BatchWriter {
 
   /** Settles every job, or throws: then those that are not settled yet failed with that error. */
   async commit(jobs: readonly Job[]): Promise<void> {
-    const { writer } = this.#parts
+    const { writer, index } = this.#parts
+    // What its last commit says may stand there after all: the files are left as they are for the next start.
+    if (index.doubtful !== undefined) throw diskError(index.doubtful, 'writing the index')
     const batch: Batch = { files: new Map(), ledger: new Set(), failed: new Map(), aftermath: [] }
     await this.#plan(jobs, batch)
     for (const job of jobs) {

@@ -1,4 +1,4 @@
-import { type Random, randomBelow } from '../../platform/random.ts'
+import { type Random, randomBelow, seededRandom } from '../../platform/random.ts'
 import { toHex } from '../../wire/bytes.ts'
 import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
 import type { Table } from './keys.ts'
@@ -23,7 +23,7 @@ export class FakeIndexStore implements IndexStore {
   failure: Error | undefined
   /** When set, the next commit rejects with it, and only a restart shows whether it was kept. */
   doubtfulFailure: Error | undefined
-  #broken: Error | undefined
+  doubtful: Error | undefined
 
   constructor(tables: Tables = new Map()) {
     this.#tables = tables
@@ -43,14 +43,14 @@ export class FakeIndexStore implements IndexStore {
 
   async commit(changes: readonly Change[]): Promise<void> {
     await Promise.resolve()
-    const failure = this.failure ?? this.#broken
+    const failure = this.failure ?? this.doubtful
     if (failure !== undefined) throw failure
     const tables = changed(this.#tables, changes)
     this.#unflushed = tables
     this.onWritten()
     await Promise.resolve()
-    this.#broken = this.doubtfulFailure
-    if (this.#broken !== undefined) throw this.#broken
+    this.doubtful = this.doubtfulFailure
+    if (this.doubtful !== undefined) throw this.doubtful
     this.#tables = tables
     this.#unflushed = undefined
     this.onCommitted(changes)
@@ -58,11 +58,11 @@ export class FakeIndexStore implements IndexStore {
 
   async close(): Promise<void> {}
 
-  /** What the next opening finds. */
+  /** What the next opening finds after a crash. */
   restart(random: Random): void {
     if (this.#unflushed !== undefined && randomBelow(random, 2) === 0) this.#tables = this.#unflushed
     this.#unflushed = undefined
-    this.#broken = undefined
+    this.doubtful = undefined
     this.doubtfulFailure = undefined
   }
 
@@ -93,11 +93,16 @@ export class FakeIndexHome implements IndexHome {
   /** Runs in the middle of `replace`. */
   onReplacing: () => void = () => {}
 
-  constructor(store = new FakeIndexStore()) {
+  /** Decides what became of a commit in doubt. */
+  readonly #random: Random
+
+  constructor(store = new FakeIndexStore(), random: Random = seededRandom(1)) {
     this.store = store
+    this.#random = random
   }
 
   async open(): Promise<IndexStore> {
+    if (this.store.doubtful !== undefined) this.store.restart(this.#random)
     return this.store
   }
 

@@ -26,6 +26,11 @@ export interface RangeQuery {
 export interface IndexStore {
   get(table: Table, key: Uint8Array): Uint8Array | undefined
   range(table: Table, query: RangeQuery): Row[]
+  /**
+   * Set after a commit that failed in such a way that the next opening may find it or not. Until then nothing is committed
+   * any more, and nothing that rows speak of may be changed.
+   */
+  readonly doubtful: Error | undefined
   /** All or nothing; resolves when it is on the disk for good. Rejects with the system's or the database's own error. */
   commit(changes: readonly Change[]): Promise<void>
   close(): Promise<void>

@@ -55,6 +55,11 @@ export class ArchiveIndex {
     this.#store = store
   }
 
+  /** See IndexStore. */
+  get doubtful(): Error | undefined {
+    return this.#store.doubtful
+  }
+
   fragment(camera: Uint8Array, log: string, seq: number): FragmentRow | undefined {
     const value = this.#store.get('fragments', fragmentKey(camera, log, seq))
     return value === undefined ? undefined : decodeFragmentRow(value)

@@ -20,6 +20,7 @@ export class LmdbStore implements IndexStore {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>
   readonly #tables: ReadonlyMap<Table, Database<Uint8Array, Uint8Array>>
   #closed: Promise<void> | undefined
+  #doubtful: Error | undefined
 
   private constructor(root: RootDatabase<Uint8Array, Uint8Array>) {
     this.#root = root
@@ -78,8 +79,13 @@ export class LmdbStore implements IndexStore {
     )
   }
 
+  get doubtful(): Error | undefined {
+    return this.#doubtful
+  }
+
   async commit(changes: readonly Change[]): Promise<void> {
     if (changes.length === 0) return
+    if (this.#doubtful !== undefined) throw this.#doubtful
     try {
       await this.#root.batch(() => {
         for (const { table, key, value } of changes) {
@@ -89,7 +95,12 @@ export class LmdbStore implements IndexStore {
       })
       await this.#root.flushed
     } catch (error) {
-      throw await ownError(error)
+      const own = await ownError(error)
+      // No room shows while the pages are written, before the root is. When writing the root failed, nobody knows which one
+      // stands there, and LMDB refuses every further commit until it is opened again (`mdb_env_write_meta`, MDB_FATAL_ERROR).
+      if (isCommitError(error) && systemCode(own) !== 'ENOSPC')
+        this.#doubtful = own instanceof Error ? own : new Error(String(own))
+      throw own
     }
   }
 
@@ -123,10 +134,15 @@ const ERRNO: Readonly<Record<number, string>> = { 5: 'EIO', 28: 'ENOSPC', 30: 'E
  * bare number of the system's or of LMDB's own error.
  */
 async function ownError(error: unknown): Promise<unknown> {
-  if (typeof error !== 'object' || error === null || !('commitError' in error)) return error
+  if (!isCommitError(error)) return error
   const reason = await Promise.resolve(error.commitError).catch((found: unknown) => found)
   if (!(reason instanceof Error) || !('code' in reason) || typeof reason.code !== 'number') return reason ?? error
   return Object.assign(new Error(`index: ${reason.message}`, { cause: reason }), { code: ERRNO[reason.code] })
+}
+
+/** Other errors come before anything is written: a key that is too long. */
+function isCommitError(error: unknown): error is { readonly commitError: unknown } {
+  return typeof error === 'object' && error !== null && 'commitError' in error
 }
 
 async function syncFolder(path: string): Promise<void> {
