@@ -11,7 +11,7 @@ import { countWaiting } from './waiting.ts'
 
 /** A card that was pushed back in is found within this time. */
 export const CARD_RETRY_MS = 5_000
-/** A card that can be read but not written is tried less and less often: each time all of it is looked through. */
+/** A card that opens but takes nothing is tried less and less often: each time all of it is looked through. */
 export const CARD_RETRY_MAX_MS = 80_000
 
 /** What pulling out, swapping or wearing out a card looks like. */
@@ -150,7 +150,9 @@ export class Recorder implements CaptureSink {
   async #onActive<T>(action: (ring: Ring) => Promise<T>): Promise<T> {
     const ring = this.active
     try {
-      return await action(ring)
+      const result = await action(ring)
+      if (ring === this.#card) this.#retryMs = CARD_RETRY_MS
+      return result
     } catch (error) {
       if (ring !== this.#card || !isHomewardError(error, 'RING_FAILED') || this.#closed) throw error
       this.#cardFailed(error)
@@ -185,9 +187,9 @@ export class Recorder implements CaptureSink {
       if (this.#closed) return await card.close()
       // One that takes no writes stays all the same: what is on it can be sent.
       this.#card = card
-      const works = card.stats().card === 'ok'
-      this.#retryMs = works ? CARD_RETRY_MS : Math.min(this.#retryMs * 2, CARD_RETRY_MAX_MS)
-      if (!works) throw notWritable()
+      // Only for the case that it takes nothing: what it takes makes the next retry a prompt one again.
+      this.#retryMs = Math.min(this.#retryMs * 2, CARD_RETRY_MAX_MS)
+      if (card.stats().card !== 'ok') throw notWritable()
       this.#cardProblem = undefined
       this.#options.onCard(undefined)
       this.#announce()
