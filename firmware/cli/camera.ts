@@ -1,8 +1,10 @@
 /** `homeward camera …`: the camera agent and the commands that ask it. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { FFMPEG_VARIABLE } from '../camera/encoder/ffmpeg-binary.ts'
 import { isHomewardError } from '../wire/errors.ts'
 import { ask, type CommandFlags } from './ask.ts'
+import { readCameraBoard } from './board.ts'
 import { describeRings, describeStatus } from './camera-text.ts'
 import { printResult } from './output.ts'
 import {
@@ -12,16 +14,25 @@ import {
   defaultState,
   hostPort,
   loadSettings,
+  optionalText,
   p2pTls,
   text,
 } from './settings.ts'
 
 const ROLE = 'camera'
+const DEFAULT_SOURCE = 'v4l2:/dev/video0'
 const SMALLEST_RING_BYTES = 64 * 1024 * 1024
 
 const SETTINGS = {
   ...commonSettings(ROLE),
-  source: text({ key: 'source', placeholder: 'SPEC', help: 'what to film' }, 'v4l2:/dev/video0'),
+  source: optionalText(
+    { key: 'source', placeholder: 'SPEC', help: "what to film (default: the board's source, else v4l2:/dev/video0)" },
+    undefined,
+  ),
+  board: optionalText(
+    { key: 'board', placeholder: 'NAME', help: 'the board this runs on: VENDOR/BOARD, or a board.toml' },
+    undefined,
+  ),
   ring: text(
     {
       key: 'ring',
@@ -49,6 +60,7 @@ const RING_SIZE = byteCount({ key: 'size', placeholder: 'BYTES', help: '' }, und
 /** For every `--source`. */
 export const SOURCES_HELP = `Sources:
   v4l2:/dev/video0[,codec=h265,size=WxH,fps=N]  a camera that delivers H.264 or H.265
+    [,encode=v4l2m2m|rkmpp|x264,gop=N,bitrate=KBITS]  one that delivers raw pictures, and who compresses them
   rtsp://[USER:PASSWORD@]HOST[:PORT]/PATH       a network camera
   file:CLIP.mp4                                 a clip, again and again, in real time
   test[:h265][,size=WxH,fps=N,gop=N,audio=aac]  ffmpeg's test picture
@@ -67,9 +79,12 @@ export function addCameraCommand(program: Command): void {
     .addHelpText('after', `\n${SOURCES_HELP}`)
     .action(async (flags: Record<string, unknown>) => {
       const settings = await loadSettings(SETTINGS, flags)
+      const board = settings.board === undefined ? undefined : await readCameraBoard(settings.board)
+      const source = settings.source ?? board?.capture.source ?? DEFAULT_SOURCE
+      if (board?.capture.ffmpeg !== undefined) process.env[FFMPEG_VARIABLE] ??= board.capture.ffmpeg
       const ring = settings.ring === 'none' ? undefined : resolve(settings.ring)
       const { runCamera } = await import('./camera-run.ts')
-      process.exitCode = await runCamera({ ...settings, ring })
+      process.exitCode = await runCamera({ ...settings, source, ring })
     })
 
   const command = (parent: Command, name: string, description: string) =>

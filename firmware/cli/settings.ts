@@ -117,6 +117,11 @@ export function text(about: Text, fallback: string): Setting<string> {
   }
 }
 
+/** Text, or nothing: what that means, the help says. */
+export function optionalText(about: Text, fallback: undefined): Setting<string | undefined> {
+  return { ...text(about, ''), fallback }
+}
+
 export function oneOf<T extends string>(about: Text, choices: readonly T[], fallback: T): Setting<T> {
   return {
     ...about,

@@ -1,7 +1,7 @@
 /** ffmpeg's command line for each kind of source. Pure. */
 import type { FfmpegCommandLine, FfmpegInput } from './ffmpeg-process.ts'
 import type { SourceStreams } from './ffmpeg-streams.ts'
-import type { FileSource, RtspSource, TestSource, V4l2Source, VideoCodec } from './source-spec.ts'
+import type { FileSource, RtspSource, TestSource, V4l2Encoding, V4l2Source, VideoCodec } from './source-spec.ts'
 
 /** A fragment leaves as soon as the next key frame is there; the moov waits for the first one to know the streams. */
 const FRAGMENTED_MP4 = [
@@ -15,14 +15,25 @@ const LIST_STREAMS = ['-map', '0:v?', '-map', '0:a?', '-c', 'copy', '-t', '0', '
 const quiet = (options: readonly string[]): string[] => ['-loglevel', 'level+warning', ...options]
 
 export function v4l2Command(source: V4l2Source): FfmpegCommandLine {
-  const format = source.codec === 'h265' ? 'hevc' : 'h264'
-  const options = quiet(['-f', 'v4l2', '-input_format', format])
+  const { codec, encoding } = source
+  const format = codec === 'h265' ? 'hevc' : 'h264'
+  const options = quiet(['-f', 'v4l2', ...(encoding === undefined ? ['-input_format', format] : [])])
   if (source.rate !== undefined) options.push('-framerate', `${source.rate.frames}/${source.rate.perSeconds}`)
   if (source.size !== undefined) options.push('-video_size', `${source.size.width}x${source.size.height}`)
   return {
     inputs: [{ options, source: source.device }],
-    outputOptions: ['-map', '0:v:0', '-c:v', 'copy', ...tag(source.codec), ...FRAGMENTED_MP4],
+    outputOptions: [
+      ...['-map', '0:v:0', ...(encoding === undefined ? ['-c:v', 'copy'] : encodeRaw(codec, encoding))],
+      ...[...tag(codec), ...FRAGMENTED_MP4],
+    ],
   }
+}
+
+function encodeRaw(codec: VideoCodec, { by, gop, kbitPerS }: V4l2Encoding): string[] {
+  if (by === 'x264') return [...encode('h264', gop), '-b:v', `${kbitPerS}k`]
+  // Both chips' encoders take NV12, and leave out B frames when told.
+  const encoder = `${codec === 'h265' ? 'hevc' : 'h264'}_${by}`
+  return ['-c:v', encoder, '-pix_fmt', 'nv12', '-g', `${gop}`, '-bf', '0', '-b:v', `${kbitPerS}k`]
 }
 
 /** The command that lists the streams of a source whose codecs are not known beforehand. */

@@ -10,11 +10,22 @@ import { SourceOptions } from './source-options.ts'
 export const VIDEO_CODECS = ['h264', 'h265'] as const
 export type VideoCodec = (typeof VIDEO_CODECS)[number]
 
-/** A camera that delivers compressed video, as UVC cameras with an encoder do. */
+/** Who compresses the pictures of a camera that does not: a V4L2 memory-to-memory encoder, Rockchip's, or the processor. */
+export const V4L2_ENCODERS = ['v4l2m2m', 'rkmpp', 'x264'] as const
+
+export interface V4l2Encoding {
+  readonly by: (typeof V4L2_ENCODERS)[number]
+  /** A key frame every so many frames. */
+  readonly gop: number
+  readonly kbitPerS: number
+}
+
+/** A camera that delivers compressed video, as UVC cameras with an encoder do; with `encoding` one that delivers raw pictures. */
 export interface V4l2Source {
   readonly kind: 'v4l2'
   readonly device: string
   readonly codec: VideoCodec
+  readonly encoding?: V4l2Encoding
   /** What the device is set to; undefined: left as it is. */
   readonly size?: PictureSize
   readonly rate?: FrameRate
@@ -50,12 +61,14 @@ export interface FakeSource {
 export type SourceSpec = V4l2Source | RtspSource | FileSource | TestSource | FakeSource
 
 const POSSIBLE =
-  'Possible are: v4l2:/dev/video0[,codec=h265,size=WxH,fps=N] · rtsp://HOST/… · file:CLIP.mp4 · ' +
+  'Possible are: v4l2:/dev/video0[,codec=h265,size=WxH,fps=N,encode=BY,gop=N,bitrate=KBITS] · rtsp://HOST/… · file:CLIP.mp4 · ' +
   'test[:h265][,size=WxH,fps=N,gop=N,audio=aac] · fake[:fps=N,gop=N,size=WxH,bitrate=N,speed=N|max,frames=N]'
 
 const SIZE_MAX: PictureSize = { width: 8192, height: 8192 }
 const TEST_SIZE: PictureSize = { width: 640, height: 360 }
 const TEST_RATE: FrameRate = { frames: 30, perSeconds: 1 }
+const NO_ENCODER = 'none'
+const KBIT_PER_S = 2000
 
 /** Throws USAGE, or CONFIG_INVALID for the value of an option. */
 export function parseSource(spec: string): SourceSpec {
@@ -112,13 +125,25 @@ function parseV4l2(spec: string, rest: string): V4l2Source {
   const codec = options.choice('codec', 'h264', VIDEO_CODECS)
   const size = options.size('size', { width: 0, height: 0 }, SIZE_MAX)
   const rate = options.frameRate('fps', { frames: 0, perSeconds: 1 })
+  const by = options.choice('encode', NO_ENCODER, [NO_ENCODER, ...V4L2_ENCODERS])
+  const encoding = by === NO_ENCODER ? undefined : { by, ...parseEncoding(options, rate) }
   options.done()
+  if (by === 'x264' && codec === 'h265') throw usage(`source ${spec}: encode=x264 makes H.264, not H.265`)
   return {
     kind: 'v4l2',
     device,
     codec,
+    ...(encoding === undefined ? {} : { encoding }),
     ...(size.width === 0 ? {} : { size }),
     ...(rate.frames === 0 ? {} : { rate }),
+  }
+}
+
+function parseEncoding(options: SourceOptions, rate: FrameRate): Omit<V4l2Encoding, 'by'> {
+  const { frames, perSeconds } = rate.frames === 0 ? TEST_RATE : rate
+  return {
+    gop: options.integer('gop', Math.max(1, Math.round(frames / perSeconds)), 1, 10_000),
+    kbitPerS: options.integer('bitrate', KBIT_PER_S, 50, 100_000),
   }
 }
 
