@@ -1,11 +1,11 @@
 /** Starts the P2P server. */
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { type CertificateFiles, loadCertificate } from '../link/certificate.ts'
 import { type Identity, loadIdentity } from '../link/identity.ts'
 import { TLS_PORT_STEP } from '../link/server-addresses.ts'
 import type { ServerPlace } from '../link/server-key.ts'
 import { UdxPort } from '../link/udx-port.ts'
-import { type CertificateFiles, loadCertificate } from '../p2p/certificate.ts'
 import { P2pServer } from '../p2p/server.ts'
 import { TlsListener } from '../p2p/tls-listener.ts'
 import type { Clock } from '../platform/clock.ts'

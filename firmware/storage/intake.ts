@@ -38,6 +38,8 @@ export interface IntakeOptions {
   readonly budget?: CreditBudget
   /** The camera's clocks, at most a moment before `receivedUs`: at each hello, and every few seconds. */
   readonly onMoment?: (camera: Uint8Array, moment: CameraMoment, receivedUs: number) => void
+  /** A fragment of the camera is on the disk for good. */
+  readonly onStored?: (camera: Uint8Array, header: RecordHeader, bytes: number, receivedUs: number) => void
   /** Nothing is acknowledged, and why; undefined when records are stored again. */
   readonly onAlarm?: (problem: HomewardError | undefined) => void
   /** `camera` is its UID. */
@@ -199,6 +201,7 @@ export class Intake {
         else {
           received.fragments += 1
           state.lastFragment = { log: header.log, seq: header.seq, receivedUs }
+          this.#options.onStored?.(state.key, header, bytes, receivedUs)
         }
         if (outcome !== 'duplicate') this.#written()
       },

@@ -34,6 +34,13 @@ const CODES = {
   NOT_PAIRED: false,
   NOT_PROVISIONED: false,
   RECORDS_WAITING: false,
+  ALREADY_CLAIMED: false,
+  CLAIM_CODE_WRONG: false,
+  PASSWORD_WRONG: false,
+  SIGNED_OUT: false,
+  NOT_ALLOWED: false,
+  NOT_FOUND: false,
+  TOO_MANY: true,
 
   // Reaching the other side.
   SERVER_UNREACHABLE: true,

@@ -2,6 +2,8 @@
  * The archive on the storage disk: files of ordinary MP4 in a tree by camera, day and hour, an index of them, and a journal
  * of what the files cannot tell. What `store` has answered for is in a synced file and in the flushed index.
  */
+import { join } from 'node:path'
+import type { DiskFile } from '../../platform/disk.ts'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../../wire/errors.ts'
 import type { Range } from '../../wire/ranges.ts'
@@ -11,12 +13,15 @@ import { CameraFolders } from './cameras.ts'
 import { GroupCommit } from './commit.ts'
 import { diskError } from './disk-errors.ts'
 import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
+import { type FilmPlan, type FilmSpan, planFilm } from './film-plan.ts'
+import { filmBytes } from './film-stream.ts'
 import { IdleCloser } from './idle.ts'
 import { type Arrived, arrive, type FragmentPayload, InitCache } from './incoming.ts'
 import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
 import { ledgerKey } from './index-batch.ts'
 import { type FragmentJob, type Job, type LedgerJob, promised } from './jobs.ts'
 import { type CameraEntry, isLedgerEntry, ledgerRowOf } from './journal-entry.ts'
+import type { FileId } from './keys.ts'
 import { conflictOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
@@ -68,7 +73,7 @@ export class Archive {
     const room = () => roomFor(settings, started.root.device)
     const writer = this.#writer
     this.#batches = new BatchWriter({ disk, clock, root, index, journal, folders, writer, room, folderOf })
-    this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs)
+    this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs, settings.onCommit)
     const files = () => this.#writer.files
     this.#idle = new IdleCloser(clock, settings.idleCloseMs, files, (which) => this.#finish(which))
   }
@@ -218,8 +223,25 @@ export class Archive {
     return this.#index.firstFile(camera, fromUs)
   }
 
+  /** The dated file of the camera that starts last before `beforeUs`. */
+  lastFile(camera: Uint8Array, beforeUs: number): IndexedFile | undefined {
+    return this.#index.lastFile(camera, beforeUs)
+  }
+
+  /** What the index says of a file now; undefined when there is none. */
+  file(id: FileId): IndexedFile | undefined {
+    const row = this.#index.file(id)
+    return row === undefined ? undefined : { id, row }
+  }
+
   fragmentsOf(file: IndexedFile): IndexedFragment[] {
     return this.#index.fragmentsOf(file)
+  }
+
+  /** For reading; only what the index vouches for may be believed. Rejects with the system's own error. */
+  openFile({ row }: IndexedFile): Promise<DiskFile> {
+    const { disk, root } = this.#settings
+    return disk.open(join(root, row.path), 'read')
   }
 
   timeline(camera: Uint8Array, fromUs: number, toUs: number): Timeline {
@@ -245,6 +267,21 @@ export class Archive {
   exportSpan(options: ExportOptions): Promise<ExportResult> {
     const { disk, root } = this.#settings
     return exportSpan({ disk, root, index: this.#index }, options)
+  }
+
+  /** Throws SPAN_EMPTY, FORMAT_CHANGES when the span cannot be one film, CANCELLED, and the errors of disks. */
+  async planFilm(span: FilmSpan): Promise<FilmPlan> {
+    const { disk, root } = this.#settings
+    try {
+      return await planFilm({ disk, root, index: this.#index }, span)
+    } catch (error) {
+      throw diskError(error, 'planning the export')
+    }
+  }
+
+  /** The bytes of a planned film behind its `head`, read as they are asked for. */
+  filmBytes(head: Uint8Array, plan: FilmPlan, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    return filmBytes(this.#settings, head, plan, signal)
   }
 
   /** Rebuilds the index from files and journal. What is stored meanwhile waits; aborted, the old index stays. */

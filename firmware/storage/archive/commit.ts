@@ -16,14 +16,16 @@ export class GroupCommit {
   readonly #writer: BatchWriter
   readonly #clock: Clock
   readonly #delayMs: number
+  readonly #onCommit: (tookMs: number) => void
   readonly #queue: Job[] = []
   readonly #closing = new AbortController()
   #loop: Promise<void> | undefined
 
-  constructor(writer: BatchWriter, clock: Clock, delayMs: number) {
+  constructor(writer: BatchWriter, clock: Clock, delayMs: number, onCommit: (tookMs: number) => void) {
     this.#writer = writer
     this.#clock = clock
     this.#delayMs = delayMs
+    this.#onCommit = onCommit
   }
 
   /** Resolves when the job is done and durable; rejects with the HomewardError of what kept it from that. */
@@ -42,10 +44,12 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     do {
+      const startedUs = this.#clock.monoUs()
       await this.#gather()
       const jobs = this.#take()
       try {
         await this.#writer.commit(jobs)
+        this.#onCommit((this.#clock.monoUs() - startedUs) / 1000)
       } catch (error) {
         for (const job of jobs) job.reject(diskError(error, 'storing'))
       }

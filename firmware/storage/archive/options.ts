@@ -20,6 +20,8 @@ export interface ArchiveOptions {
   readonly openFilesPerCamera?: number
   /** A file that nothing was added to for so long is closed, 15 minutes by default. */
   readonly idleCloseMs?: number
+  /** A group commit is durable: how long it took since its first job was handed over. */
+  readonly onCommit?: (tookMs: number) => void
   /** Where the index is; LMDB in `.homeward/index` below the root by default. */
   readonly index?: IndexHome
 }
@@ -39,6 +41,7 @@ export function settingsOf(options: ArchiveOptions): Settings {
     commitDelayMs: COMMIT_DELAY_MS,
     openFilesPerCamera: OPEN_FILES_PER_CAMERA,
     idleCloseMs: IDLE_CLOSE_MS,
+    onCommit: () => undefined,
     index: new LmdbHome(join(options.root, INDEX_FOLDER)),
     diskId: undefined,
     ...options,

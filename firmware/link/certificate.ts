@@ -5,8 +5,8 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createPrivate, readPrivate } from '../link/private-file.ts'
 import { HomewardError, systemCode } from '../wire/errors.ts'
+import { createPrivate, readPrivate } from './private-file.ts'
 
 /** Both as PEM. */
 export interface Certificate {
