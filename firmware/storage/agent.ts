@@ -25,6 +25,7 @@ import { ArchiveSlot } from './archive-slot.ts'
 import { Intake } from './intake.ts'
 import { knownDisk } from './known-disk.ts'
 import { ServerContact } from './server-contact.ts'
+import { Traffic } from './traffic.ts'
 
 const DISK_TROUBLE: readonly ErrorCode[] = ['DISK_FULL', 'DISK_READ_ONLY', 'DISK_MISSING', 'DISK_FAILED']
 
@@ -55,6 +56,8 @@ export class StorageAgent {
   readonly link: StorageLink
   readonly intake: Intake
   readonly server: ServerContact
+  /** What arrived lately. */
+  readonly traffic: Traffic
   readonly clock: Clock
   readonly log: Logger
   readonly #settings: StorageSettings
@@ -64,13 +67,14 @@ export class StorageAgent {
   #closing: Promise<void> | undefined
 
   private constructor(settings: StorageSettings, base: AgentBase, parts: Parts) {
-    const { identity, archive, cameras, tokens, replay, source, port } = parts
+    const { identity, archive, traffic, cameras, tokens, replay, source, port } = parts
     const { clock, random, log } = base
     this.#settings = settings
     this.#port = port
     this.#replay = replay
     this.identity = identity
     this.archive = archive
+    this.traffic = traffic
     this.cameras = cameras
     this.tokens = tokens
     this.clock = clock
@@ -101,6 +105,7 @@ export class StorageAgent {
       archive,
       opener: new RecordOpener(identity),
       clock,
+      onStored: (camera, header, bytes, receivedUs) => traffic.stored(camera, header, bytes, receivedUs),
       onAlarm: (problem) =>
         problem === undefined
           ? log.info('the disk takes footage again')
@@ -123,8 +128,10 @@ export class StorageAgent {
     let agent: StorageAgent | undefined
     try {
       const diskId = await knownDisk({ stateDir: state, root, disk, clock, random })
+      const traffic = new Traffic(clock)
+      const onCommit = (tookMs: number) => traffic.committed(tookMs)
       const archive = await ArchiveSlot.start({
-        open: () => openArchive({ disk, clock, root, diskId, minFreeBytes }),
+        open: () => openArchive({ disk, clock, root, diskId, minFreeBytes, onCommit }),
         clock,
         onReleased: () => log.warn({ root }, 'the disk is let go of: it can be unmounted, checked and mounted again'),
         onReopened: () => {
@@ -141,7 +148,7 @@ export class StorageAgent {
         nextBoot(state, clock),
       ])
       const source = new FreshnessSource(boot)
-      agent = new StorageAgent(settings, base, { identity, archive, cameras, tokens, replay, source, port })
+      agent = new StorageAgent(settings, base, { identity, archive, traffic, cameras, tokens, replay, source, port })
       return await agent.#start()
     } catch (error) {
       for (const part of opened.toReversed()) await part.close()
@@ -151,6 +158,15 @@ export class StorageAgent {
 
   get listen(): Address {
     return { host: this.#settings.listen.host, port: this.#port.local.port }
+  }
+
+  /** Footage leaves this free on the disk. */
+  get minFreeBytes(): number {
+    return this.#settings.minFreeBytes
+  }
+
+  get stateDir(): string {
+    return this.#settings.state
   }
 
   get root(): string {
@@ -218,6 +234,7 @@ export class StorageAgent {
 interface Parts {
   readonly identity: Identity
   readonly archive: ArchiveSlot
+  readonly traffic: Traffic
   readonly cameras: CameraList
   readonly tokens: TokenStore
   readonly replay: ReplayStore

@@ -1,13 +1,13 @@
 /** What commands may ask of a running storage agent, by its control socket. */
 import { isAbsolute } from 'node:path'
 import * as v from 'valibot'
-import { formatSetupCode } from '../link/setup-code.ts'
 import { type ControlContext, type ControlHandler, describeError } from '../platform/control.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { equalBytes, toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
 import type { StorageAgent } from './agent.ts'
 import { checkTarget, writingFailed } from './export-target.ts'
+import { openPairing } from './pairing.ts'
 
 const PROGRESS_EVERY_MS = 200
 
@@ -99,21 +99,15 @@ async function freeBytes(root: string): Promise<number | null> {
 }
 
 async function pair(agent: StorageAgent, { name, ttlS }: v.InferOutput<typeof pairArgs>) {
-  const { token, window } = await agent.tokens.issue({
+  const { setupCode, window, note } = await openPairing(agent, {
     ...(name === undefined ? {} : { name }),
     ...(ttlS === undefined ? {} : { ttlS }),
   })
-  const { server, status } = agent.server
-  const code = { storage: agent.identity.publicKey, token, addresses: agent.candidates() }
   return {
-    setupCode: formatSetupCode(server === undefined ? code : { ...code, server }),
+    setupCode,
     uid: agent.identity.uid,
     expiresAt: new Date(window.expiresUs / 1000).toISOString(),
-    ...(server === undefined
-      ? {
-          note: `It works in this network only: ${status.state === 'none' ? 'no P2P server is set' : 'the P2P server has not answered yet'}.`,
-        }
-      : {}),
+    ...(note === undefined ? {} : { note }),
   }
 }
 

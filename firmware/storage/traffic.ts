@@ -1,7 +1,7 @@
 /** What arrived lately, and how long the disk took: kept in memory, for rates, lags and the newest footage. */
-import type { Clock } from '../../platform/clock.ts'
-import { toHex } from '../../wire/bytes.ts'
-import type { RecordHeader } from '../../wire/record.ts'
+import type { Clock } from '../platform/clock.ts'
+import { toHex } from '../wire/bytes.ts'
+import type { RecordHeader } from '../wire/record.ts'
 
 const BUCKET_US = 5_000_000
 /** A minute of buckets. */
