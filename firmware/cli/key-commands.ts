@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { loadIdentity } from '../link/identity.ts'
 import { exportKey, importKey, PASSPHRASE_MIN_CHARACTERS } from '../link/key-backup.ts'
+import { RealClock } from '../platform/clock-real.ts'
+import { writeBackupMark } from '../storage/backup-mark.ts'
+import { PASSWORD_MIN_CHARACTERS } from '../storage/web/constants.ts'
 import { HomewardError, systemCode } from '../wire/errors.ts'
 import { lockState, makeStateFolder } from './state-folder.ts'
 
@@ -26,7 +29,9 @@ export async function exportBackup(flags: KeyFlags): Promise<string> {
   if (flags.passphraseFile === undefined && (await typed('The same again: ')) !== passphrase) {
     throw new HomewardError('USAGE', 'the two passphrases differ')
   }
-  return (await exportKey(identity, passphrase)).trimEnd()
+  const backup = (await exportKey(identity, passphrase)).trimEnd()
+  await writeBackupMark(flags.state, identity.uid, new RealClock().wallUs())
+  return backup
 }
 
 /** The UID that is back. Throws AGENT_RUNNING while an agent uses the state folder. */
@@ -40,6 +45,19 @@ export async function importBackup(file: string, flags: KeyFlags & { readonly re
   } finally {
     await unlock()
   }
+}
+
+/** A password for the page: from a file, or typed twice. */
+export async function readNewPassword(file: string | undefined): Promise<string> {
+  if (file !== undefined) return (await readText(file)).split('\n')[0] ?? ''
+  if (!process.stdin.isTTY) {
+    throw new HomewardError('USAGE', 'a password is needed, and there is no terminal to ask for it', {
+      hint: 'Give it with --password-file FILE.',
+    })
+  }
+  const password = await typed(`New password, at least ${PASSWORD_MIN_CHARACTERS} characters: `)
+  if ((await typed('The same again: ')) !== password) throw new HomewardError('USAGE', 'the two passwords differ')
+  return password
 }
 
 async function readPassphrase(file: string | undefined): Promise<string> {

@@ -159,6 +159,30 @@ export function hostPort<F extends HostPort | undefined>(
   }
 }
 
+/** HOST:PORT, or the word `off`. */
+export function hostPortOrOff(about: Text, fallback: HostPort): Setting<HostPort | 'off'> {
+  return {
+    ...about,
+    fallback,
+    expected: 'HOST:PORT, such as 0.0.0.0:7480, or off',
+    read: (value) => (value === 'off' ? value : readHostPort(value, true)),
+  }
+}
+
+/** Names with commas between them; in a file also a list. */
+export function nameList(about: Text): Setting<readonly string[]> {
+  return {
+    ...about,
+    fallback: [],
+    shown: 'none',
+    expected: 'names of hosts, with commas between them',
+    read: (value) => {
+      const names = (Array.isArray(value) ? value : String(value).split(',')).map((name) => String(name).trim())
+      return names.every((name) => /^[a-z0-9._-]+$/i.test(name)) ? names : undefined
+    },
+  }
+}
+
 export function readHostPort(value: unknown, anyPort = false): HostPort | undefined {
   const match = typeof value === 'string' ? /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(value) : null
   const host = match?.[1] ?? match?.[2]

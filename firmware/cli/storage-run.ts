@@ -4,16 +4,57 @@ import { letHeapGrow } from '../platform/heap.ts'
 import { realRandom } from '../platform/random.ts'
 import { StorageAgent, type StorageSettings } from '../storage/agent.ts'
 import { storageCommands } from '../storage/commands.ts'
+import { webCommands } from '../storage/web/commands.ts'
+import { Web, type WebSettings } from '../storage/web/web.ts'
+import { HomewardError } from '../wire/errors.ts'
 import { type CommonSettings, runProgram } from './agent-process.ts'
 
+export interface PageSettings {
+  readonly http: { readonly host: string; readonly port: number } | 'off'
+  readonly httpTls: 'on' | 'off'
+  /** Files, or empty. */
+  readonly httpCert: string
+  readonly httpKey: string
+  readonly httpNames: readonly string[]
+}
+
+function pageSettings({ http, httpTls, httpCert, httpKey, httpNames }: PageSettings): WebSettings | undefined {
+  if (http === 'off') return undefined
+  if ((httpCert === '') !== (httpKey === '')) {
+    throw new HomewardError('CONFIG_INVALID', 'http-cert and http-key: one of them is missing', {
+      hint: 'Give both, or neither for a certificate of its own.',
+    })
+  }
+  const certificate = httpCert === '' ? undefined : { cert: httpCert, key: httpKey }
+  return { ...http, tls: httpTls === 'on', certificate, names: httpNames }
+}
+
+/** Without it nothing is recorded either: whoever starts the agent is told what stands in the way. */
+async function startWeb(agent: StorageAgent, page: WebSettings): Promise<Web> {
+  try {
+    return await Web.start(agent, page)
+  } catch (error) {
+    await agent.close()
+    throw error
+  }
+}
+
 /** Until a signal; resolves with the exit status. */
-export function runStorage(settings: StorageSettings & CommonSettings): Promise<number> {
+export function runStorage(settings: StorageSettings & CommonSettings & PageSettings): Promise<number> {
   letHeapGrow()
   return runProgram(settings, async (log) => {
     const agent = await StorageAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
     log.info({ uid: agent.identity.uid, listen: agent.listen, root: agent.root }, 'storage agent is up')
     const { recovery } = agent.archive
     if (recovery.files > 0) log.info(recovery, 'files that were open at the last end are put right')
-    return { commands: storageCommands(agent), close: () => agent.close() }
+    const page = pageSettings(settings)
+    const web = page === undefined ? undefined : await startWeb(agent, page)
+    return {
+      commands: { ...storageCommands(agent), ...webCommands(agent, web) },
+      close: async () => {
+        await web?.close()
+        await agent.close()
+      },
+    }
   })
 }

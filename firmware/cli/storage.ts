@@ -11,9 +11,13 @@ import {
   defaultState,
   folder,
   hostPort,
+  hostPortOrOff,
   loadSettings,
+  nameList,
+  oneOf,
   p2pTls,
   publicKey,
+  text,
   wholeNumber,
 } from './settings.ts'
 import {
@@ -48,6 +52,26 @@ const SETTINGS = {
     key: 'p2p-key',
     placeholder: 'KEY',
     help: "the P2P server's key, as `homeward p2p` logs it (default: learned at the first contact)",
+  }),
+  http: hostPortOrOff(
+    { key: 'http', placeholder: 'HOST:PORT', help: 'where the page and the API are served, or off' },
+    { host: '0.0.0.0', port: 7480 },
+  ),
+  httpTls: oneOf(
+    {
+      key: 'http-tls',
+      placeholder: 'on|off',
+      help: 'HTTPS with a key of its own, which browsers warn of once; off: anybody in the network can listen',
+    },
+    ['on', 'off'] as const,
+    'on',
+  ),
+  httpCert: text({ key: 'http-cert', placeholder: 'FILE', help: 'certificate in PEM, in place of its own' }, ''),
+  httpKey: text({ key: 'http-key', placeholder: 'FILE', help: "the certificate's private key in PEM" }, ''),
+  httpNames: nameList({
+    key: 'http-names',
+    placeholder: 'NAMES',
+    help: 'names that browsers may reach the page by, besides addresses and .local names',
   }),
   minFreeBytes: byteCount(
     { key: 'min-free', placeholder: 'BYTES', help: 'space on the disk that footage leaves alone' },
@@ -113,6 +137,21 @@ export function addStorageCommand(program: Command): void {
           ...(note === undefined ? [] : [note]),
         ].join('\n'),
       )
+    })
+
+  command('claim', 'print a code for the first visit of the page').action(async (flags: CommandFlags) => {
+    const answer = (await ask(flags, 'claim', {})) as { code: string; expiresAt: string; urls: readonly string[] }
+    printResult(answer, flags.json === true, ({ code, expiresAt, urls }) =>
+      [code, '', `Good until ${expiresAt}. Type it at the first visit of the page:`, ...urls].join('\n'),
+    )
+  })
+
+  command('passwd', "set the page's password, and sign out everywhere")
+    .option('--password-file <FILE>', 'its first line is the password')
+    .action(async (flags: CommandFlags & { passwordFile?: string }) => {
+      const { readNewPassword } = await import('./key-commands.ts')
+      const password = await readNewPassword(flags.passwordFile)
+      printResult(await ask(flags, 'passwd', { password }), flags.json === true, () => 'The password is set.')
     })
 
   command('status', 'what the storage device is doing, and why').action(async (flags: CommandFlags) => {

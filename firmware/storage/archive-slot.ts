@@ -74,19 +74,19 @@ export class ArchiveSlot {
 
   /** Throws why there is no archive, as all that follow. */
   durable(...args: Parameters<Archive['durable']>): Range[] {
-    return this.current.durable(...args)
+    return this.archive.durable(...args)
   }
 
   async verify(...args: Parameters<Archive['verify']>): ReturnType<Archive['verify']> {
-    return this.current.verify(...args)
+    return this.archive.verify(...args)
   }
 
   async exportSpan(...args: Parameters<Archive['exportSpan']>): ReturnType<Archive['exportSpan']> {
-    return this.current.exportSpan(...args)
+    return this.archive.exportSpan(...args)
   }
 
   async reindex(...args: Parameters<Archive['reindex']>): ReturnType<Archive['reindex']> {
-    return this.current.reindex(...args)
+    return this.archive.reindex(...args)
   }
 
   /** While there is no archive, as it was when last asked. */
@@ -106,13 +106,13 @@ export class ArchiveSlot {
   }
 
   /** For reading. Throws why there is none. */
-  get current(): Archive {
+  get archive(): Archive {
     if (this.#archive !== undefined) return this.#archive
     throw this.#problem ?? new HomewardError('CANCELLED', 'the archive is closed')
   }
 
   async #write<T>(work: (archive: Archive) => Promise<T>): Promise<T> {
-    const archive = this.current
+    const archive = this.archive
     try {
       const result = await work(archive)
       this.#failingSinceUs = undefined

@@ -34,7 +34,7 @@ export const authState = v.object({
   encrypted: flag('this connection is HTTPS'),
 })
 
-const password = v.pipe(
+export const passwordSchema = v.pipe(
   v.string(),
   v.minLength(PASSWORD_MIN_CHARACTERS, `a password has ${PASSWORD_MIN_CHARACTERS} characters or more`),
   v.maxLength(PASSWORD_MAX_CHARACTERS, `a password has at most ${PASSWORD_MAX_CHARACTERS} characters`),
@@ -43,11 +43,14 @@ const password = v.pipe(
 const currentPassword = text('the password in force', PASSWORD_MAX_CHARACTERS)
 
 /** POST /auth/claim: sets the first password and signs in. Case, spaces and dashes of the code do not matter. */
-export const claimRequest = v.strictObject({ code: text('as `homeward storage claim` prints it', 100), password })
+export const claimRequest = v.strictObject({
+  code: text('as `homeward storage claim` prints it', 100),
+  password: passwordSchema,
+})
 /** POST /auth/sign-in. */
 export const signInRequest = v.strictObject({ password: currentPassword })
 /** POST /auth/password: signs out everywhere else. */
-export const passwordRequest = v.strictObject({ current: currentPassword, password })
+export const passwordRequest = v.strictObject({ current: currentPassword, password: passwordSchema })
 
 /** GET /api/v1/sessions. DELETE /api/v1/sessions ends all, this one too; DELETE /api/v1/sessions/{session} ends one. */
 export const sessions = v.object({
@@ -245,10 +248,15 @@ export const stillQuery = v.object({ at: v.optional(text('a moment; the newest f
 
 export const lock = v.object({ id: text('of the lock'), fromMs: ms('start'), toMs: ms('end'), note: text('why') })
 
+/** GET live.m3u8. A player that was told that reloads may block adds these by itself. */
+export const liveQuery = v.object({
+  _HLS_msn: v.optional(v.pipe(v.string(), v.regex(/^\d{1,12}$/), v.description('answer when this segment is there'))),
+})
+
 export const SPAN_STATES = ['stored', 'on-card', 'lost', 'camera-off', 'expired'] as const
 
 /**
- * GET timeline?from&to, at most 400 days. Spans are by start and do not overlap; where none is, nothing is known (nothing
+ * GET timeline?from&to, at most 62 days. Spans are by start and do not overlap; where none is, nothing is known (nothing
  * was recorded). `on-card` is what the camera has and this disk has not yet.
  */
 export const timeline = v.object({
@@ -307,7 +315,7 @@ export const exportPlan = v.object({
 export const lockRequest = v.strictObject({
   fromMs: ms('start'),
   toMs: ms('end'),
-  note: v.optional(text('why', 200), ''),
+  note: v.optional(text('why', 100), ''),
 })
 export const locks = v.object({ locks: v.array(lock) })
 
@@ -354,8 +362,8 @@ export const keyBackup = v.object({
 // ── Storage and retention ────────────────────────────────────────────────────────────────────────────────────────────
 
 const limits = {
-  maxDays: orNull(v.pipe(v.number(), v.minValue(0), v.description('older footage is deleted; null: no limit'))),
-  maxBytes: orNull(bytes('the oldest footage above it is deleted; null: no limit')),
+  maxDays: orNull(v.pipe(v.number(), v.minValue(1 / 24), v.description('older footage is deleted; null: no limit'))),
+  maxBytes: orNull(v.pipe(bytes('the oldest footage above it is deleted; null: no limit'), v.minValue(1))),
 }
 /** PUT /api/v1/cameras/{camera}/retention. */
 export const retentionRequest = v.strictObject(limits)
@@ -363,16 +371,22 @@ export const retentionRequest = v.strictObject(limits)
 /** GET /api/v1/storage. */
 export const storage = v.object({
   disk: status.entries.disk,
-  fullInMs: orNull(durationMs('forecast: the disk is full and old footage begins to go; null: not in sight')),
+  bytesPerDay: decimal('all cameras together, measured over the last days'),
+  fullInMs: orNull(durationMs('forecast: the disk is full and old footage goes for new; 0: so already; null: never')),
+  ageHeld: orNull(text('why nothing is deleted for its age right now')),
+  trouble: orNull(text('what keeps footage from being deleted')),
+  deleted: v.object({ files: count('since the start of the agent'), bytes: bytes('since the start of the agent') }),
   cameras: v.array(
     v.object({
       id: text('of the camera'),
       bytes: bytes('on the disk'),
-      lockedBytes: bytes('of them locked'),
-      bytesPerDay: orNull(decimal('measured over the last days')),
+      locks: count('locked spans'),
+      bytesPerDay: orNull(decimal('measured over the last days; null when there is too little to tell')),
       firstMs: orNull(ms('start of the oldest footage')),
       ...limits,
-      reachesDays: orNull(decimal('forecast: how far back its footage will reach')),
+      ownLimits: flag('false: the limits are those for every camera'),
+      keepsDays: orNull(decimal('forecast: how far back its footage will reach')),
+      limitedBy: orNull(oneOf(['days', 'bytes', 'disk'], 'what will make its old footage go')),
     }),
   ),
 })

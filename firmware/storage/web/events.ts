@@ -32,7 +32,7 @@ export class Events {
     return this.#open.size
   }
 
-  /** `isAllowed` is asked at each beat: a session that was ended hears no more. Throws TOO_MANY. */
+  /** `isAllowed` is asked before each event: a session that was ended hears no more. Throws TOO_MANY. */
   async answer(signal: AbortSignal, isAllowed: () => boolean): Promise<RawAnswer> {
     if (this.#open.size >= LISTENERS_MAX) {
       throw new HomewardError('TOO_MANY', `${LISTENERS_MAX} pages are open already`, { hint: 'Close some of them.' })
@@ -41,8 +41,9 @@ export class Events {
     const stream = new PassThrough()
     this.#open.add(stream)
     const send = <Name extends EventName>(name: Name, data: EventData<Name>) => {
-      if (stream.destroyed) return
-      if (stream.writableLength > BEHIND_MAX_BYTES) stream.destroy()
+      if (stream.destroyed || stream.writableEnded) return
+      if (!isAllowed()) stream.end()
+      else if (stream.writableLength > BEHIND_MAX_BYTES) stream.destroy()
       else stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`)
     }
     let stopListening: (() => void) | undefined
@@ -52,7 +53,7 @@ export class Events {
       send('stored', { camera: formatUid(camera), fromMs, toMs })
     })
     const beat = () => {
-      if (!isAllowed()) {
+      if (stream.writableEnded || !isAllowed()) {
         stream.end()
         return
       }
@@ -68,7 +69,6 @@ export class Events {
       stream.destroy()
     }
     stream.once('close', stop)
-    stream.once('finish', stop)
     signal.addEventListener('abort', stop, { once: true })
     try {
       stopListening = await monitor.listen(send)

@@ -57,10 +57,13 @@ export class Gate {
   #callerOf(request: FastifyRequest): Caller | undefined {
     const { accounts } = this.#options
     const token = tokenOf(request.headers.authorization)
-    if (token !== undefined) return accounts.token(token) === undefined ? undefined : { kind: 'reader' }
+    if (token !== undefined) {
+      const known = accounts.token(token)
+      return known === undefined ? undefined : { kind: 'reader', hash: known.hash }
+    }
     const cookie = request.cookies[this.#sessionCookie]
     const session = cookie === undefined ? undefined : accounts.session(cookie)
-    return session === undefined ? undefined : { kind: 'owner', session }
+    return session === undefined ? undefined : { kind: 'owner', hash: session.hash, session }
   }
 
   #checkOrigin({ headers }: FastifyRequest): void {

@@ -8,13 +8,8 @@ import type { OPERATIONS, Operation } from './operations.ts'
 type Known = (typeof OPERATIONS)[number]
 type KeyOf<T> = T extends { method: infer M extends string; path: infer P extends string } ? `${M} ${P}` : never
 export type OperationKey = KeyOf<Known>
-type ByKey<K extends OperationKey> = Known extends infer T
-  ? T extends Known
-    ? KeyOf<T> extends K
-      ? T
-      : never
-    : never
-  : never
+type Select<T, K> = T extends Known ? (KeyOf<T> extends K ? T : never) : never
+type ByKey<K extends OperationKey> = Select<Known, K>
 
 type Input<T, Name extends string> = T extends { readonly [N in Name]: infer S extends v.GenericSchema }
   ? v.InferOutput<S>
@@ -28,7 +23,9 @@ type Output<T> = T extends { readonly answer: infer A }
   : undefined
 
 /** Who asks. */
-export type Caller = { readonly kind: 'owner'; readonly session: Session } | { readonly kind: 'reader' }
+export type Caller =
+  | { readonly kind: 'owner'; readonly hash: string; readonly session: Session }
+  | { readonly kind: 'reader'; readonly hash: string }
 
 export interface Call<K extends OperationKey = OperationKey> {
   readonly params: Readonly<Record<string, string>>

@@ -192,7 +192,7 @@ function cardOf({ camera, lastSeenUs }: IntakeStatus, fullInMs: number | undefin
 
 function tracksOf({ archive }: StorageAgent, key: Uint8Array): Camera['tracks'] {
   try {
-    const tracks = archive.current.lastFile(key, Number.MAX_SAFE_INTEGER)?.row.tracks ?? []
+    const tracks = archive.archive.lastFile(key, Number.MAX_SAFE_INTEGER)?.row.tracks ?? []
     return tracks.map(({ kind, codec, width, height }) => ({
       kind,
       codec,

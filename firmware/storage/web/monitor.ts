@@ -86,7 +86,6 @@ export class Monitor {
     listener('alerts', { alerts: this.alerts })
     listener('pairings', this.#options.pairings())
     this.#listeners.add(listener)
-    this.#timer?.cancel()
     this.#again()
     return () => this.#listeners.delete(listener)
   }
@@ -100,6 +99,7 @@ export class Monitor {
 
   #again(): void {
     if (this.#closed) return
+    this.#timer?.cancel()
     const delayMs = this.#listeners.size === 0 ? ALONE_MS : LISTENED_MS
     this.#timer = this.#options.clock.after(delayMs, () => this.#tick())
   }

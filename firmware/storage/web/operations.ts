@@ -1,4 +1,4 @@
-/** Every request the device answers, in one table: the server is tested against it, the OpenAPI document made from it. */
+/** Every request the device answers, in one table: the server is made from it, and so is the OpenAPI document. */
 import type * as v from 'valibot'
 import * as api from './api.ts'
 
@@ -20,112 +20,70 @@ export interface Operation {
   readonly answer?: v.GenericSchema | string
 }
 
+type Shapes = Pick<Operation, 'query' | 'body' | 'answer'>
+
+function of<
+  const Method extends Operation['method'],
+  const Path extends string,
+  const Given extends Shapes = Record<never, never>,
+>(method: Method, path: Path, access: Access, summary: string, shapes?: Given) {
+  return { method, path, access, summary, ...(shapes ?? {}) } as {
+    readonly method: Method
+    readonly path: Path
+    readonly access: Access
+    readonly summary: string
+  } & Given
+}
+
 const CAMERA = '/api/v1/cameras/{camera}'
+const HLS = 'application/vnd.apple.mpegurl'
+const { spanQuery: query } = api
 
 export const OPERATIONS = [
-  { method: 'GET', path: '/healthz', access: 'anybody', summary: 'Alive, and nothing else', answer: 'text/plain' },
-  { method: 'GET', path: '/metrics', access: 'reader', summary: 'For Prometheus', answer: 'text/plain' },
+  of('GET', '/healthz', 'anybody', 'Alive, and nothing else', { answer: 'text/plain' }),
+  of('GET', '/metrics', 'reader', 'For Prometheus', { answer: 'text/plain' }),
 
-  { method: 'GET', path: '/auth/state', access: 'anybody', summary: 'Signed in or not', answer: api.authState },
-  {
-    ...{ method: 'POST', path: '/auth/claim', access: 'anybody', summary: 'Set the first password and sign in' },
-    ...{ body: api.claimRequest, answer: api.authState },
-  },
-  {
-    ...{ method: 'POST', path: '/auth/sign-in', access: 'anybody', summary: 'Sign in' },
-    ...{ body: api.signInRequest, answer: api.authState },
-  },
-  { method: 'POST', path: '/auth/sign-out', access: 'anybody', summary: 'End this session', answer: api.authState },
-  {
-    ...{ method: 'POST', path: '/auth/password', access: 'owner', summary: 'Change the password, end other sessions' },
-    body: api.passwordRequest,
-  },
+  of('GET', '/auth/state', 'anybody', 'Signed in or not', { answer: api.authState }),
+  of('POST', '/auth/claim', 'anybody', 'Set the first password and sign in', {
+    body: api.claimRequest,
+    answer: api.authState,
+  }),
+  of('POST', '/auth/sign-in', 'anybody', 'Sign in', { body: api.signInRequest, answer: api.authState }),
+  of('POST', '/auth/sign-out', 'anybody', 'End this session', { answer: api.authState }),
+  of('POST', '/auth/password', 'owner', 'Change the password, end other sessions', { body: api.passwordRequest }),
 
-  { method: 'GET', path: '/api/openapi.json', access: 'reader', summary: 'This document', answer: 'application/json' },
-  { method: 'GET', path: '/api/v1/status', access: 'reader', summary: 'The device', answer: api.status },
-  { method: 'GET', path: '/api/v1/alerts', access: 'reader', summary: 'What is the matter', answer: api.alerts },
-  {
-    ...{ method: 'GET', path: '/api/v1/events', access: 'reader', summary: 'Server-Sent Events of what changes' },
-    answer: 'text/event-stream',
-  },
-  { method: 'GET', path: '/api/v1/sessions', access: 'owner', summary: 'Who is signed in', answer: api.sessions },
-  { method: 'DELETE', path: '/api/v1/sessions', access: 'owner', summary: 'Sign out everywhere' },
-  { method: 'DELETE', path: '/api/v1/sessions/{session}', access: 'owner', summary: 'End one session' },
-  { method: 'GET', path: '/api/v1/tokens', access: 'owner', summary: 'Tokens of programs', answer: api.tokens },
-  {
-    ...{ method: 'POST', path: '/api/v1/tokens', access: 'owner', summary: 'Make a token' },
-    ...{ body: api.tokenRequest, answer: api.newToken },
-  },
-  { method: 'DELETE', path: '/api/v1/tokens/{token}', access: 'owner', summary: 'Revoke a token' },
-  { method: 'GET', path: '/api/v1/webhook', access: 'owner', summary: 'Where alerts are sent', answer: api.webhook },
-  {
-    ...{ method: 'PUT', path: '/api/v1/webhook', access: 'owner', summary: 'Set where alerts are sent' },
-    ...{ body: api.webhookRequest, answer: api.webhook },
-  },
-  {
-    ...{ method: 'POST', path: '/api/v1/webhook/test', access: 'owner', summary: 'Send one now' },
-    answer: api.webhookResult,
-  },
-  {
-    method: 'GET',
-    path: '/api/v1/pairings',
-    access: 'owner',
-    summary: 'Setup codes, used or not',
-    answer: api.pairings,
-  },
-  {
-    ...{ method: 'POST', path: '/api/v1/pairings', access: 'owner', summary: 'Make a setup code' },
-    ...{ body: api.pairRequest, answer: api.newPairing },
-  },
-  {
-    ...{ method: 'POST', path: '/api/v1/key-backup', access: 'owner', summary: 'A sealed copy of the device’s key' },
-    ...{ body: api.keyBackupRequest, answer: api.keyBackup },
-  },
-  { method: 'GET', path: '/api/v1/storage', access: 'reader', summary: 'Space, and a forecast', answer: api.storage },
+  of('GET', '/api/openapi.json', 'reader', 'This document', { answer: 'application/json' }),
+  of('GET', '/api/v1/status', 'reader', 'The device', { answer: api.status }),
+  of('GET', '/api/v1/alerts', 'reader', 'What is the matter', { answer: api.alerts }),
+  of('GET', '/api/v1/events', 'reader', 'Server-Sent Events of what changes', { answer: 'text/event-stream' }),
+  of('GET', '/api/v1/sessions', 'owner', 'Who is signed in', { answer: api.sessions }),
+  of('DELETE', '/api/v1/sessions', 'owner', 'Sign out everywhere'),
+  of('DELETE', '/api/v1/sessions/{session}', 'owner', 'End one session'),
+  of('GET', '/api/v1/tokens', 'owner', 'Tokens of programs', { answer: api.tokens }),
+  of('POST', '/api/v1/tokens', 'owner', 'Make a token', { body: api.tokenRequest, answer: api.newToken }),
+  of('DELETE', '/api/v1/tokens/{token}', 'owner', 'Revoke a token'),
+  of('GET', '/api/v1/webhook', 'owner', 'Where alerts are sent', { answer: api.webhook }),
+  of('PUT', '/api/v1/webhook', 'owner', 'Set where alerts are sent', { body: api.webhookRequest, answer: api.webhook }),
+  of('POST', '/api/v1/webhook/test', 'owner', 'Send one now', { answer: api.webhookResult }),
+  of('GET', '/api/v1/pairings', 'owner', 'Setup codes, used or not', { answer: api.pairings }),
+  of('POST', '/api/v1/pairings', 'owner', 'Make a setup code', { body: api.pairRequest, answer: api.newPairing }),
+  of('POST', '/api/v1/key-backup', 'owner', 'A sealed copy of the device’s key', {
+    body: api.keyBackupRequest,
+    answer: api.keyBackup,
+  }),
 
-  { method: 'GET', path: '/api/v1/cameras', access: 'reader', summary: 'All cameras', answer: api.cameras },
-  { method: 'GET', path: CAMERA, access: 'reader', summary: 'One camera', answer: api.camera },
-  {
-    ...{ method: 'PATCH', path: CAMERA, access: 'owner', summary: 'Rename it' },
-    ...{ body: api.renameRequest, answer: api.camera },
-  },
-  { method: 'POST', path: `${CAMERA}/forget`, access: 'owner', summary: 'Forget it', answer: api.camera },
-  {
-    ...{ method: 'PUT', path: `${CAMERA}/retention`, access: 'owner', summary: 'How long its footage is kept' },
-    ...{ body: api.retentionRequest, answer: api.storage },
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/timeline`, access: 'reader', summary: 'What became of each moment' },
-    ...{ query: api.spanQuery, answer: api.timeline },
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/playlist.m3u8`, access: 'reader', summary: 'A span, for players' },
-    ...{ query: api.spanQuery, answer: 'application/vnd.apple.mpegurl' },
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/live.m3u8`, access: 'reader', summary: 'The newest footage, for players' },
-    answer: 'application/vnd.apple.mpegurl',
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/media/{file}`, access: 'reader', summary: 'Bytes that a playlist names' },
-    answer: 'video/mp4',
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/still`, access: 'reader', summary: 'One key frame as MP4' },
-    ...{ query: api.stillQuery, answer: 'video/mp4' },
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/export`, access: 'reader', summary: 'What an export would be' },
-    ...{ query: api.spanQuery, answer: api.exportPlan },
-  },
-  {
-    ...{ method: 'GET', path: `${CAMERA}/export.mp4`, access: 'reader', summary: 'A span as one MP4' },
-    ...{ query: api.spanQuery, answer: 'video/mp4' },
-  },
-  { method: 'GET', path: `${CAMERA}/locks`, access: 'reader', summary: 'Locked spans', answer: api.locks },
-  {
-    ...{ method: 'POST', path: `${CAMERA}/locks`, access: 'owner', summary: 'Lock a span' },
-    ...{ body: api.lockRequest, answer: api.lock },
-  },
-  { method: 'DELETE', path: `${CAMERA}/locks/{lock}`, access: 'owner', summary: 'Unlock a span' },
-] as const satisfies readonly Operation[]
+  of('GET', '/api/v1/cameras', 'reader', 'All cameras', { answer: api.cameras }),
+  of('GET', CAMERA, 'reader', 'One camera', { answer: api.camera }),
+  of('PATCH', CAMERA, 'owner', 'Rename it', { body: api.renameRequest, answer: api.camera }),
+  of('POST', `${CAMERA}/forget`, 'owner', 'Forget it', { answer: api.camera }),
+  of('GET', `${CAMERA}/timeline`, 'reader', 'What became of each moment', { query, answer: api.timeline }),
+  of('GET', `${CAMERA}/playlist.m3u8`, 'reader', 'A span, for players', { query, answer: HLS }),
+  of('GET', `${CAMERA}/live.m3u8`, 'reader', 'The newest footage, for players', {
+    query: api.liveQuery,
+    answer: HLS,
+  }),
+  of('GET', `${CAMERA}/media/{file}`, 'reader', 'Bytes that a playlist names', { answer: 'video/mp4' }),
+  of('GET', `${CAMERA}/still`, 'reader', 'One key frame as MP4', { query: api.stillQuery, answer: 'video/mp4' }),
+  of('GET', `${CAMERA}/export`, 'reader', 'What an export would be', { query, answer: api.exportPlan }),
+  of('GET', `${CAMERA}/export.mp4`, 'reader', 'A span as one MP4', { query, answer: 'video/mp4' }),
+] as const

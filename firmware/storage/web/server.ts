@@ -80,7 +80,7 @@ export class WebServer {
     })
     app.setErrorHandler((error, _request, reply) => sendError(reply, error, onFault))
     await addPage(app, options.pageFolder, (request) => gate.admit(request, 'owner'))
-    for (const operation of OPERATIONS) addOperation(app, operation, handlers, gate)
+    for (const operation of OPERATIONS as readonly Operation[]) addOperation(app, operation, handlers, gate)
     await app.ready()
     const front = new Front({ inner, tls: options.certificate !== undefined, ...options.limits })
     try {
