@@ -194,7 +194,7 @@ export class CameraServer implements CameraHelp {
   }
 
   /** Whoever is at the other end of `line`; a server that it names is dialled in its place. */
-  async #askByTls(line: TlsLine, by: Tag, signal: AbortSignal): Promise<Located> {
+  async #ask(line: TlsLine, by: Tag, signal: AbortSignal): Promise<Located> {
     const server = this.#lineTo ?? this.#options.server
     try {
       const reach = (named: ServerAddresses) => this.#dial(named)

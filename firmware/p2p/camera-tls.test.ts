@@ -60,8 +60,7 @@ async function scene() {
   const server = new ServerAddresses(
     { host: '127.0.0.1', port: NOBODY, key: rig.identity.publicKey },
     clock,
-    async (host) => [host],
-    { host: '127.0.0.1', port: gate.port },
+    { resolve: async (host) => [host], tls: { host: '127.0.0.1', port: gate.port } },
   )
   const port = new UdxPort({ host: '127.0.0.1' })
   const help = new CameraServer({
