@@ -57,11 +57,10 @@ async function scene() {
   const storage = await rig.storage()
   const gate = new Gate(rig.tls.port)
   await gate.open()
-  const server = new ServerAddresses(
-    { host: '127.0.0.1', port: NOBODY, key: rig.identity.publicKey },
-    clock,
-    { resolve: async (host) => [host], tls: { host: '127.0.0.1', port: gate.port } },
-  )
+  const server = new ServerAddresses({ host: '127.0.0.1', port: NOBODY, key: rig.identity.publicKey }, clock, {
+    resolve: async (host) => [host],
+    tls: { host: '127.0.0.1', port: gate.port },
+  })
   const port = new UdxPort({ host: '127.0.0.1' })
   const help = new CameraServer({
     ...{ port, server, clock, random, storage: storage.identity.publicKey },
