@@ -110,6 +110,7 @@ class Home {
       quarantined: () => {},
       alarm: () => {},
       warn: ({ code }: HomewardError) => this.warnings.push(code),
+      unheld: () => {},
       ended: () => {},
     }
   }

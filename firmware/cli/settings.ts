@@ -216,6 +216,22 @@ export function byteCount<F extends number | undefined>(about: Text, fallback: F
   }
 }
 
+/** Days, also parts of one. */
+export function dayCount(about: Text): Setting<number | undefined> {
+  return {
+    ...about,
+    fallback: undefined,
+    expected: 'a number of days above 0, such as 30 or 0.5',
+    read: (value) => {
+      const days = /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : Number.NaN
+      return days > 0 && days <= DAYS_MAX ? days : undefined
+    },
+  }
+}
+
+/** A century: more is a slip of the finger. */
+const DAYS_MAX = 36_500
+
 /** The public key of another device, as text. */
 export function publicKey(about: Text): Setting<Uint8Array | undefined> {
   return {

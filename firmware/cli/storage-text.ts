@@ -16,16 +16,94 @@ interface StorageAnswer {
   }
   readonly totals: { readonly fragments: number; readonly bytes: number }
   readonly alarm: { readonly message: string; readonly hint?: string } | null
+  readonly retention?: RetentionAnswer | null
+  readonly scrub?: ScrubAnswer | null
+}
+
+interface ScrubAnswer {
+  readonly running: boolean
+  readonly damaged: number
+  readonly done: number
+  readonly lastFullAt: string | null
+  readonly waiting: number
+  readonly healed: number
+  readonly lost: number
+}
+
+/** How far all footage is checked, and what was damaged. */
+function describeScrub({ running, damaged, done, lastFullAt, waiting, healed, lost }: ScrubAnswer): string {
+  const last =
+    lastFullAt === null ? 'no full pass yet' : `last full pass ${lastFullAt.slice(0, 16).replace('T', ' ')} UTC`
+  const found = [
+    ...(damaged > 0 ? [`${damaged} found damaged`] : []),
+    ...(waiting > 0 ? [`${waiting} wait for their camera`] : []),
+    ...(healed > 0 ? [`${healed} healed since the start`] : []),
+    ...(lost > 0 ? [`${lost} lost since the start`] : []),
+  ]
+  return [...(running || done < 1 ? [`${Math.floor(done * 100)} % of this pass`] : []), last, ...found].join(', ')
+}
+
+interface RetentionAnswer {
+  readonly freeBytes: number
+  readonly totalBytes: number
+  readonly minFreeBytes: number
+  readonly bytesPerDay: number
+  readonly fullInDays: number | null
+  readonly ageHeld: string | null
+  readonly trouble: string | null
+  readonly cameras: readonly {
+    readonly name: string
+    readonly bytes: number
+    readonly bytesPerDay: number | null
+    readonly keepsDays: number | null
+    readonly limitedBy: 'days' | 'bytes' | 'disk' | null
+    readonly locks: number
+  }[]
+}
+
+const LIMITS = { days: 'as set in days', bytes: 'as set in bytes', disk: 'as the disk has room' } as const
+
+/** Room, and for how long. */
+function describeRetention({ cameras, ...all }: RetentionAnswer): string[] {
+  const { freeBytes, totalBytes, minFreeBytes, bytesPerDay, fullInDays, ageHeld, trouble } = all
+  const full =
+    fullInDays === null
+      ? 'the limits of the cameras are met before the disk is full'
+      : fullInDays === 0
+        ? 'the oldest footage goes for the newest'
+        : `full in ${daysText(fullInDays)}, then the oldest footage goes`
+  const rows = cameras
+    .filter((camera) => camera.bytes > 0)
+    .map(({ name, bytes, bytesPerDay: rate, keepsDays, limitedBy, locks }) => [
+      name,
+      formatBytes(bytes),
+      rate === null ? 'too little yet to tell' : `${formatBytes(rate)} a day`,
+      keepsDays === null || limitedBy === null ? '' : `keeps ${daysText(keepsDays)}, ${LIMITS[limitedBy]}`,
+      locks === 0 ? '' : `${locks} locked`,
+    ])
+  return [
+    `Room      ${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}, ${formatBytes(minFreeBytes)} of it left alone`,
+    ...(bytesPerDay > 0 ? [`Forecast  ${formatBytes(bytesPerDay)} a day; ${full}`] : []),
+    ...table(rows).map((row) => `          ${row}`),
+    ...(trouble === null ? [] : [`Trouble   ${trouble}`]),
+    ...(ageHeld === null ? [] : [`Note      ${ageHeld}`]),
+  ]
+}
+
+function daysText(days: number): string {
+  return days >= 10 ? `${Math.floor(days)} d` : formatDuration(days * 86_400_000)
 }
 
 export function describeStorage(answer: unknown): string {
-  const { uid, listen, root, freeBytes, p2p, totals, alarm } = answer as StorageAnswer
+  const { uid, listen, root, freeBytes, p2p, totals, alarm, retention, scrub } = answer as StorageAnswer
   const free = freeBytes === null ? '' : `, ${formatBytes(freeBytes)} free`
   return [
     `Storage   ${uid}`,
     ...(alarm === null ? [] : [`Alarm     nothing is acknowledged, the cameras keep it: ${errorLine(alarm)}`]),
     `Listens   on UDP ${listen.host}, port ${listen.port}`,
     `Disk      ${root}: ${totals.fragments} fragments, ${formatBytes(totals.bytes)}${free}`,
+    ...(retention === undefined || retention === null ? [] : describeRetention(retention)),
+    ...(scrub === undefined || scrub === null ? [] : [`Checked   ${describeScrub(scrub)}`]),
     `P2P       ${p2p.problem === undefined ? `${SERVER_STATES[p2p.state] ?? p2p.state}${natText(p2p.nat)}` : errorLine(p2p.problem)}`,
   ].join('\n')
 }

@@ -8,6 +8,7 @@ import {
   addSettingFlags,
   byteCount,
   commonSettings,
+  dayCount,
   defaultState,
   folder,
   hostPort,
@@ -20,6 +21,7 @@ import {
   text,
   wholeNumber,
 } from './settings.ts'
+import { addRetentionCommands } from './storage-retention.ts'
 import {
   describeCameras,
   describeExport,
@@ -74,8 +76,34 @@ const SETTINGS = {
     help: 'names that browsers may reach the page by, besides addresses and .local names',
   }),
   minFreeBytes: byteCount(
-    { key: 'min-free', placeholder: 'BYTES', help: 'space on the disk that footage leaves alone' },
-    2 ** 30,
+    {
+      key: 'min-free',
+      placeholder: 'BYTES',
+      help: 'space on the disk that footage leaves alone (default: 5 % of it, at most 10 GB)',
+    },
+    undefined,
+  ),
+  scrubBytesPerS: byteCount(
+    {
+      key: 'scrub-rate',
+      placeholder: 'BYTES',
+      help: 'how fast all footage is checked in the background, a second; 0: not',
+    },
+    8 * 2 ** 20,
+  ),
+  keepDays: dayCount({
+    key: 'keep-days',
+    placeholder: 'DAYS',
+    help: 'delete footage that is older, unless `storage keep` says otherwise for its camera (default: when the disk needs room)',
+  }),
+  keepBytes: byteCount(
+    {
+      key: 'keep-bytes',
+      placeholder: 'BYTES',
+      help: 'delete the oldest footage of a camera that has more (default: when the disk needs room)',
+    },
+    undefined,
+    1,
   ),
 }
 
@@ -210,6 +238,8 @@ export function addStorageCommand(program: Command): void {
         describeExport(value, args.out),
       )
     })
+
+  addRetentionCommands(command)
 
   const key = storage.command('key').description("a passphrase-sealed copy of this storage device's key")
   key

@@ -17,13 +17,20 @@ import { TokenStore } from '../link/tokens.ts'
 import { UdxPort } from '../link/udx-port.ts'
 import { Changes } from '../platform/changes.ts'
 import type { Clock } from '../platform/clock.ts'
+import { describeError } from '../platform/control.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import type { Random } from '../platform/random.ts'
+import { equalBytes } from '../wire/bytes.ts'
 import { type ErrorCode, errorLine, type HomewardError, isHomewardError } from '../wire/errors.ts'
 import { openArchive } from './archive/archive.ts'
+import type { VerifyReport } from './archive/verify.ts'
 import { ArchiveSlot } from './archive-slot.ts'
 import { Intake } from './intake.ts'
 import { knownDisk } from './known-disk.ts'
+import { minFreeOf } from './retention/min-free.ts'
+import { Retention } from './retention/retention.ts'
+import { Healer } from './scrub/healer.ts'
+import { Scrubber } from './scrub/scrubber.ts'
 import { ServerContact } from './server-contact.ts'
 import { Traffic } from './traffic.ts'
 
@@ -38,7 +45,13 @@ export interface StorageSettings {
   readonly p2pTls: ServerPlace | undefined
   /** The P2P server's key; learned at the first contact when undefined. */
   readonly p2pKey: Uint8Array | undefined
-  readonly minFreeBytes: number
+  /** Free space that footage leaves alone; by the size of the disk when undefined. */
+  readonly minFreeBytes: number | undefined
+  /** For cameras that have no limits of their own; undefined: until the disk needs room. */
+  readonly keepDays: number | undefined
+  readonly keepBytes: number | undefined
+  /** How fast all footage is read again and checked; 0: not at all. */
+  readonly scrubBytesPerS: number
 }
 
 export interface AgentBase {
@@ -50,6 +63,7 @@ export interface AgentBase {
 export class StorageAgent {
   readonly identity: Identity
   readonly archive: ArchiveSlot
+  readonly retention: Retention
   readonly cameras: CameraList
   readonly tokens: TokenStore
   readonly desk: EnrolmentDesk
@@ -58,6 +72,8 @@ export class StorageAgent {
   readonly server: ServerContact
   /** What arrived lately. */
   readonly traffic: Traffic
+  readonly healer: Healer
+  readonly scrubber: Scrubber
   readonly clock: Clock
   readonly log: Logger
   readonly #settings: StorageSettings
@@ -67,7 +83,7 @@ export class StorageAgent {
   #closing: Promise<void> | undefined
 
   private constructor(settings: StorageSettings, base: AgentBase, parts: Parts) {
-    const { identity, archive, traffic, cameras, tokens, replay, source, port } = parts
+    const { identity, archive, retention, traffic, cameras, tokens, replay, source, port } = parts
     const { clock, random, log } = base
     this.#settings = settings
     this.#port = port
@@ -75,6 +91,7 @@ export class StorageAgent {
     this.identity = identity
     this.archive = archive
     this.traffic = traffic
+    this.retention = retention
     this.cameras = cameras
     this.tokens = tokens
     this.clock = clock
@@ -105,12 +122,39 @@ export class StorageAgent {
       archive,
       opener: new RecordOpener(identity),
       clock,
-      onStored: (camera, header, bytes, receivedUs) => traffic.stored(camera, header, bytes, receivedUs),
+      onStored: (camera, header, bytes, receivedUs) => {
+        traffic.stored(camera, header, bytes, receivedUs)
+        this.healer.kept(camera, header.log, header.seq)
+      },
       onAlarm: (problem) =>
         problem === undefined
           ? log.info('the disk takes footage again')
           : log.error({ code: problem.code }, `nothing is acknowledged, the cameras keep it: ${errorLine(problem)}`),
       onWarning: (camera, problem) => this.#warn(camera, problem),
+      onUnheld: (camera, seqLog, seq) => this.healer.unheld(camera, seqLog, seq),
+    })
+    this.healer = new Healer({
+      slot: archive,
+      clock,
+      ask: (camera, seqLog, seq) => this.intake.heal(camera, seqLog, seq),
+      isKnown: (camera) => cameras.enrolled().some(({ key }) => equalBytes(key, camera)),
+      onHealed: ({ camera, log: seqLog, seq }) => {
+        log.info({ log: seqLog, seq }, 'a damaged fragment is healed from the card of its camera')
+        void this.scrubber.recheck(camera, seqLog, seq)
+      },
+      onLost: ({ log: seqLog, seq }) =>
+        log.warn({ log: seqLog, seq }, 'a damaged fragment is lost: its camera does not have it'),
+      onTrouble: (error) => this.backgroundTrouble(error),
+    })
+    this.scrubber = new Scrubber({
+      slot: archive,
+      clock,
+      bytesPerS: settings.scrubBytesPerS,
+      onFound: ({ row }, findings, why) => {
+        log.warn({ path: row.path, findings }, `footage on the disk is damaged: ${why}`)
+        this.healer.poke()
+      },
+      onTrouble: (error) => this.backgroundTrouble(error),
     })
     const { state, p2p, p2pTls, p2pKey } = settings
     this.server = new ServerContact({ state, place: p2p, tls: p2pTls, key: p2pKey, link: this.link, clock, log })
@@ -119,7 +163,7 @@ export class StorageAgent {
   /** Rejects with what stands in the way; then nothing is left open. */
   static async start(settings: StorageSettings, base: AgentBase): Promise<StorageAgent> {
     const { clock, random, log } = base
-    const { root, state, minFreeBytes } = settings
+    const { root, state } = settings
     const disk = new RealDisk()
     const identity = await loadIdentity(state)
     // Before the disk, which is bound to this device at its first use: a port that is taken must not leave that behind.
@@ -130,6 +174,7 @@ export class StorageAgent {
       const diskId = await knownDisk({ stateDir: state, root, disk, clock, random })
       const traffic = new Traffic(clock)
       const onCommit = (tookMs: number) => traffic.committed(tookMs)
+      const minFreeBytes = settings.minFreeBytes ?? minFreeOf(await disk.space(root))
       const archive = await ArchiveSlot.start({
         open: () => openArchive({ disk, clock, root, diskId, minFreeBytes, onCommit }),
         clock,
@@ -138,8 +183,20 @@ export class StorageAgent {
           log.info({ root }, 'the disk is back')
           if (agent !== undefined) agent.#enrolledMeanwhile()
         },
+        onFull: () => agent?.retention.poke(),
       })
       opened.push(archive)
+      const retention = new Retention({
+        ...{ slot: archive, disk, clock, root, minFreeBytes },
+        defaults: { days: settings.keepDays ?? null, bytes: settings.keepBytes ?? null },
+        onDeleted: (files, bytes) => log.info({ files, bytes }, 'footage was deleted'),
+        onAlarm: (problem) =>
+          problem === undefined
+            ? log.info('there is room for footage again')
+            : log.error({ code: problem.code }, errorLine(problem)),
+        onTrouble: (error) => agent?.backgroundTrouble(error),
+      })
+      opened.push(retention)
       const replay = await ReplayStore.open(state, clock, (err) => log.warn({ err }, 'replay state not written'))
       opened.push(replay)
       const [cameras, tokens, boot] = await Promise.all([
@@ -148,7 +205,17 @@ export class StorageAgent {
         nextBoot(state, clock),
       ])
       const source = new FreshnessSource(boot)
-      agent = new StorageAgent(settings, base, { identity, archive, traffic, cameras, tokens, replay, source, port })
+      agent = new StorageAgent(settings, base, {
+        identity,
+        archive,
+        retention,
+        traffic,
+        cameras,
+        tokens,
+        replay,
+        source,
+        port,
+      })
       return await agent.#start()
     } catch (error) {
       for (const part of opened.toReversed()) await part.close()
@@ -162,7 +229,7 @@ export class StorageAgent {
 
   /** Footage leaves this free on the disk. */
   get minFreeBytes(): number {
-    return this.#settings.minFreeBytes
+    return this.retention.minFreeBytes
   }
 
   get stateDir(): string {
@@ -171,6 +238,22 @@ export class StorageAgent {
 
   get root(): string {
     return this.#settings.root
+  }
+
+  /** Why nothing is kept right now, in the words that help most; undefined while all is well. */
+  get alarm(): { readonly code: string; readonly message: string; readonly hint?: string } | undefined {
+    const { alarm } = this.intake
+    const { problem } = this.archive
+    const full = this.retention.alarm
+    const own = problem ?? (alarm === undefined || alarm.code === 'DISK_FULL' ? full : undefined)
+    return own === undefined ? alarm : describeError(own)
+  }
+
+  /** What a check has found is asked for again, as far as cameras have it. */
+  async noteDamage(report: VerifyReport): Promise<void> {
+    if (report.damaged.length + report.missing.length === 0) return
+    await this.archive.write((archive) => Scrubber.note(archive, report))
+    this.healer.poke()
   }
 
   /** Where cameras in the same network find this device. */
@@ -188,6 +271,9 @@ export class StorageAgent {
     await this.server.close()
     await this.intake.close()
     await this.link.close()
+    await this.scrubber.close()
+    await this.healer.close()
+    await this.retention.close()
     await this.archive.close()
     await this.#replay.close()
     await this.#port.close()
@@ -198,8 +284,11 @@ export class StorageAgent {
   }
 
   async #start(): Promise<this> {
+    await this.retention.start()
     await this.#nameCameras()
     this.intake.start()
+    this.healer.start()
+    this.scrubber.start()
     this.link.start()
     this.link.onEnrolled((camera) => this.#enrolled(camera))
     this.server.start()
@@ -223,6 +312,13 @@ export class StorageAgent {
       .catch((err: unknown) => this.log.error({ err }, 'the camera has no folder of its own yet'))
   }
 
+  backgroundTrouble(error: unknown): void {
+    // The disk's own trouble raises an alarm wherever something is to be stored.
+    if (isHomewardError(error, 'DISK_FULL', 'DISK_READ_ONLY', 'DISK_MISSING')) return
+    const line = isHomewardError(error) ? errorLine(error) : String(error)
+    if (this.#warnings.differs(line)) this.log.warn({ err: error }, 'deleting and checking footage: it is tried again')
+  }
+
   /** The same again and again is told once, and trouble with the disk as the alarm that it raises. */
   #warn(camera: string, problem: HomewardError): void {
     if (DISK_TROUBLE.includes(problem.code)) return
@@ -235,6 +331,7 @@ interface Parts {
   readonly identity: Identity
   readonly archive: ArchiveSlot
   readonly traffic: Traffic
+  readonly retention: Retention
   readonly cameras: CameraList
   readonly tokens: TokenStore
   readonly replay: ReplayStore

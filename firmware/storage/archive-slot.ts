@@ -25,6 +25,8 @@ export interface ArchiveSlotOptions {
   onReleased(problem: HomewardError): void
   /** It is there again. */
   onReopened(): void
+  /** Nothing finds room. */
+  onFull?(): void
 }
 
 type StoreArgs = Parameters<Archive['store']>
@@ -56,20 +58,25 @@ export class ArchiveSlot {
     this.#totals = archive.totals()
   }
 
+  /** Why there is no archive. */
+  get problem(): HomewardError | undefined {
+    return this.#problem
+  }
+
   store(...args: StoreArgs): ReturnType<Archive['store']> {
-    return this.#write((archive) => archive.store(...args))
+    return this.write((archive) => archive.store(...args))
   }
 
   quarantine(...args: Parameters<Archive['quarantine']>): Promise<void> {
-    return this.#write((archive) => archive.quarantine(...args))
+    return this.write((archive) => archive.quarantine(...args))
   }
 
   gap(...args: Parameters<Archive['gap']>): Promise<void> {
-    return this.#write((archive) => archive.gap(...args))
+    return this.write((archive) => archive.gap(...args))
   }
 
   nameCamera(...args: Parameters<Archive['nameCamera']>): Promise<string> {
-    return this.#write((archive) => archive.nameCamera(...args))
+    return this.write((archive) => archive.nameCamera(...args))
   }
 
   /** Throws why there is no archive, as all that follow. */
@@ -111,13 +118,15 @@ export class ArchiveSlot {
     throw this.#problem ?? new HomewardError('CANCELLED', 'the archive is closed')
   }
 
-  async #write<T>(work: (archive: Archive) => Promise<T>): Promise<T> {
+  /** Anything that changes the archive: what fails in it tells how the disk is. */
+  async write<T>(work: (archive: Archive) => Promise<T>): Promise<T> {
     const archive = this.archive
     try {
       const result = await work(archive)
       this.#failingSinceUs = undefined
       return result
     } catch (error) {
+      if (isHomewardError(error, 'DISK_FULL')) this.#options.onFull?.()
       if (isHomewardError(error) && this.#isLost(archive, error)) this.#release(archive, error)
       throw error
     }

@@ -8,6 +8,18 @@ import { HomewardError } from '../wire/errors.ts'
 import type { StorageAgent } from './agent.ts'
 import { checkTarget, writingFailed } from './export-target.ts'
 import { openPairing } from './pairing.ts'
+import {
+  keep,
+  keepArgs,
+  keepListing,
+  lock,
+  lockArgs,
+  locks,
+  locksArgs,
+  retentionOf,
+  unlock,
+  unlockArgs,
+} from './retention/commands.ts'
 
 const PROGRESS_EVERY_MS = 200
 
@@ -29,9 +41,11 @@ export function storageCommands(agent: StorageAgent): Record<string, ControlHand
     pair: command(pairArgs, (args) => pair(agent, args)),
     cameras: command(nothing, () => ({ cameras: camerasOf(agent), refusals: agent.desk.refusals })),
     forget: command(cameraArgs, ({ camera }) => forget(agent, camera)),
-    verify: command(verifyArgs, ({ camera, deep }, context) => {
+    verify: command(verifyArgs, async ({ camera, deep }, context) => {
       const key = camera === undefined ? {} : { camera: agent.cameras.find(camera).key }
-      return agent.archive.verify({ ...key, deep, ...following(agent, context) })
+      const report = await agent.archive.verify({ ...key, deep, ...following(agent, context) })
+      await agent.noteDamage(report)
+      return report
     }),
     export: command(exportArgs, async ({ camera, replace, ...span }, context) => {
       const { key } = agent.cameras.find(camera)
@@ -42,6 +56,11 @@ export function storageCommands(agent: StorageAgent): Record<string, ControlHand
           throw writingFailed(error, span.out)
         })
     }),
+    keep: command(keepArgs, (args) => keep(agent, args)),
+    keeps: command(nothing, () => keepListing(agent)),
+    lock: command(lockArgs, (args) => lock(agent, args)),
+    unlock: command(unlockArgs, ({ lock: idOrName }) => unlock(agent, idOrName)),
+    locks: command(locksArgs, ({ camera }) => locks(agent, camera)),
     reindex: command(nothing, (_args, context) => agent.archive.reindex(following(agent, context))),
   }
 }
@@ -85,8 +104,18 @@ async function statusOf(agent: StorageAgent) {
     freeBytes: await freeBytes(agent.root),
     p2p: { state, nat: nat ?? null, ...(problem === undefined ? {} : { problem: describeError(problem) }) },
     totals: { fragments: sum((one) => one.fragments), bytes: sum((one) => one.bytes) },
-    alarm: agent.intake.alarm ?? null,
+    alarm: agent.alarm ?? null,
+    retention: await retentionOf(agent),
+    scrub: scrubOf(agent),
   }
+}
+
+/** Null while there is no disk. */
+function scrubOf(agent: StorageAgent) {
+  if (agent.archive.problem !== undefined) return null
+  const { lastFullUs, ...status } = agent.scrubber.status
+  const waiting = [...agent.archive.archive.damaged()].filter(({ row }) => row.state === 'asked').length
+  return { ...status, lastFullAt: isoTime(lastFullUs ?? undefined), waiting, ...agent.healer.counts }
 }
 
 /** Null when the disk does not say. */

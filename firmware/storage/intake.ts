@@ -42,6 +42,8 @@ export interface IntakeOptions {
   readonly onStored?: (camera: Uint8Array, header: RecordHeader, bytes: number, receivedUs: number) => void
   /** Nothing is acknowledged, and why; undefined when records are stored again. */
   readonly onAlarm?: (problem: HomewardError | undefined) => void
+  /** The camera does not have what was asked for with `heal`. */
+  readonly onUnheld?: (camera: Uint8Array, log: string, seq: number) => void
   /** `camera` is its UID. */
   readonly onWarning?: (camera: string, problem: HomewardError) => void
 }
@@ -132,6 +134,12 @@ export class Intake {
     return { connected, ownName, path, connectedUs, lastSeenUs, lastFragment, received, camera: status }
   }
 
+  /** Asks the camera for a record once more. False: it is not connected, or cannot be asked. */
+  heal(camera: Uint8Array, log: string, seq: number): boolean {
+    const sessions = this.#cameras.get(toHex(camera))?.sessions ?? []
+    return sessions.toReversed().some(({ session }) => session.heal(log, seq))
+  }
+
   /** Closes every channel and waits until what arrived is stored or has failed. Idempotent. */
   async close(): Promise<void> {
     this.#stopListening?.()
@@ -173,7 +181,7 @@ export class Intake {
   }
 
   #ownerOf(state: CameraState, entry: () => OpenSession): StorageSessionOwner {
-    const { archive, opener, clock, name = 'storage', liveFirst = true, onMoment, onWarning } = this.#options
+    const { archive, opener, clock, name = 'storage', liveFirst = true, onMoment, onUnheld, onWarning } = this.#options
     const uid = formatUid(state.key)
     const { received } = state
     return {
@@ -217,6 +225,7 @@ export class Intake {
         else this.#written()
       },
       warn: (problem) => onWarning?.(uid, problem),
+      unheld: (log, seq) => onUnheld?.(state.key, log, seq),
       ended: () => this.#ended(state, entry()),
     }
   }

@@ -13,6 +13,7 @@ const CODES = {
   KEY_BACKUP_INVALID: false,
   SPAN_EMPTY: false,
   CAMERA_UNKNOWN: false,
+  LOCK_UNKNOWN: false,
   FORMAT_CHANGES: false,
 
   // What came over the wire or off a disk is not what it must be.

@@ -6,8 +6,8 @@
  *   2 piece     transfer u32, offset u32, total u32 (little-endian), then at most PIECE_BYTES of a record
  *   3 piece     the same, of a record sent under a grant instead of the credit window
  *
- * Camera to storage: hello, then ask, need, credited, lost, status and pieces. Storage to camera: welcome, then durable,
- * ack, quarantined, again, credit, grant, alarm. Either side may say bye before it closes.
+ * Camera to storage: hello, then ask, need, credited, lost, unheld, status and pieces. Storage to camera: welcome, then durable,
+ * ack, quarantined, again, credit, grant, heal, alarm. Either side may say bye before it closes.
  */
 import * as v from 'valibot'
 import { ByteReader, ByteWriter } from './bytes.ts'
@@ -29,6 +29,9 @@ export const TRANSFERS_PER_MESSAGE = 1000
 /** Questions, and losses, that the camera may have open at once. */
 export const ASKS_AT_ONCE = 64
 export const LOSSES_AT_ONCE = 64
+
+/** Records that the storage device may have asked for again at once. */
+export const HEALS_AT_ONCE = 8
 
 /** The camera names the rings it has attached: its card and its memory, and one that is being replaced. */
 export const STATUS_RINGS_MAX = 4
@@ -68,7 +71,7 @@ const ring = v.object({
 const bye = v.object({ type: v.literal('bye'), code, text })
 
 const cameraMessage = v.variant('type', [
-  v.object({ type: v.literal('hello'), version: small, name, ...moment }),
+  v.object({ type: v.literal('hello'), version: small, name, heals: v.exactOptional(v.boolean()), ...moment }),
   v.object({ type: v.literal('ask'), log: id16, first: count, last: count }),
   v.object({ type: v.literal('need'), id: small, bytes: v.pipe(count, v.maxValue(RECORD_MAX_BYTES)) }),
   v.object({ type: v.literal('credited'), id: small }),
@@ -79,6 +82,7 @@ const cameraMessage = v.variant('type', [
     last: count,
     reason: v.picklist(GAP_REASONS),
   }),
+  v.object({ type: v.literal('unheld'), log: id16, seq: count }),
   v.object({
     type: v.literal('status'),
     ...moment,
@@ -109,16 +113,18 @@ const storageMessage = v.variant('type', [
   }),
   v.object({ type: v.literal('credit'), id: small, bytes: count }),
   v.object({ type: v.literal('grant'), id: small, bytes: count }),
+  v.object({ type: v.literal('heal'), log: id16, seq: count }),
   v.object({ type: v.literal('alarm'), state: v.picklist(['raised', 'trial', 'cleared']), code, text }),
   bye,
 ])
 
 /**
- * - `hello` opens the session.
+ * - `hello` opens the session. With `heals` the camera understands `heal`.
  * - `ask`: which of first … last of this log do you hold? Answered by `durable`, in pages.
  * - `need`: a record of `bytes` is larger than my credit; 0 withdraws. Answered by a `grant` of the same id.
  * - `credited`: the credit of this id holds from here on; nothing above it is in flight.
  * - `lost`: these numbers will never arrive and their log's key is gone, so no sealed gap record can say so.
+ * - `unheld`: what `heal` asked for is not on the card any more, or cannot be read.
  * - `status` every few seconds; `captured` and `acked` count fragments since the agent started.
  */
 export type CameraMessage = v.InferOutput<typeof cameraMessage>
@@ -130,6 +136,7 @@ export type CameraMessage = v.InferOutput<typeof cameraMessage>
  * - `quarantined`: the record of this transfer is kept as it came, for it cannot be opened or parsed; do not send it again.
  * - `again`: the records of these transfers are not kept; they are no longer in flight.
  * - `credit`: from now on at most this many bytes in flight. `grant`: one record of up to `bytes` outside that window.
+ * - `heal`: send this record once more, for what was kept of it is damaged. Answered by the record, or by `unheld`.
  * - `alarm`: `raised`: start no transfer; `trial`: start one; `cleared`: go on.
  */
 export type StorageMessage = v.InferOutput<typeof storageMessage>

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Bench } from './bench.ts'
 import { cameraCost } from './camera-cost.ts'
 import { connect } from './connect.ts'
+import { indexMonth } from './index-month.ts'
 import { manyCameras } from './many-cameras.ts'
 import { idleShare } from './process-use.ts'
 import { relay } from './relay.ts'
@@ -28,6 +29,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   ack: manyCameras,
   connect,
   relay,
+  index: indexMonth,
 }
 
 const wanted = process.argv.slice(2)

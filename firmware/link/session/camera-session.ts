@@ -11,6 +11,7 @@ import {
   clipName,
   clipText,
   decodeStorageFrame,
+  HEALS_AT_ONCE,
   LOSSES_AT_ONCE,
   SESSION_VERSION,
   STATUS_RINGS_MAX,
@@ -18,7 +19,7 @@ import {
 } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
 import { Sender } from './sender.ts'
-import type { LostRange, RecordSource } from './source.ts'
+import type { LostRange, RecordRef, RecordSource } from './source.ts'
 
 /** How often the storage device hears how the camera is doing. */
 export const STATUS_EVERY_MS = 5000
@@ -75,6 +76,7 @@ export class CameraSession {
   readonly #losses = new Map<string, { readonly source: RecordSource; readonly loss: LostRange }>()
   #phase: Phase = 'new'
   #timer: Timer | undefined
+  #healing = 0
   #stopListening: (() => void)[] = []
 
   constructor(channel: Channel, owner: CameraSessionOwner, clock: Clock) {
@@ -101,7 +103,7 @@ export class CameraSession {
       this.#fail(new HomewardError('TIMED_OUT', `no welcome within ${WELCOME_WITHIN_MS} ms`)),
     )
     const name = clipName(this.#owner.name)
-    this.#sender.tell({ type: 'hello', version: SESSION_VERSION, name, ...this.#moment() })
+    this.#sender.tell({ type: 'hello', version: SESSION_VERSION, name, heals: true, ...this.#moment() })
     this.#channel.onMessage((frame) => this.#receive(frame))
     // Last, for a channel that has ended already says so at once.
     this.#channel.onClose(() => this.#end())
@@ -168,6 +170,9 @@ export class CameraSession {
       case 'grant':
         this.#sender.giveGrant(message.id, message.bytes)
         break
+      case 'heal':
+        this.#heal(message)
+        break
       case 'alarm':
         this.#alarm(message)
         break
@@ -227,6 +232,28 @@ export class CameraSession {
 
   #notUnderWay(transfer: number): void {
     this.#owner.warn(new HomewardError('FRAME_MALFORMED', `transfer ${transfer} was answered, but is not under way`))
+  }
+
+  /** What the storage device kept of this record is damaged; the ring may have it still. */
+  #heal({ log, seq }: Message<'heal'>): void {
+    if (this.#healing >= HEALS_AT_ONCE) throw new HomewardError('FRAME_MALFORMED', 'too many records to heal at once')
+    this.#healing++
+    void this.#findAgain(log, seq).then((found) => {
+      this.#healing--
+      if (this.#phase !== 'open') return
+      if (found === undefined) this.#sender.tell({ type: 'unheld', log, seq })
+      else this.#sender.sendAgain(found.source, found.ref)
+      this.#sender.pump()
+    })
+  }
+
+  async #findAgain(log: string, seq: number): Promise<{ source: RecordSource; ref: RecordRef } | undefined> {
+    for (const source of this.#owner.sources()) {
+      // A card that fails right now does not have it either.
+      const ref = await source.find(log, seq).catch(() => undefined)
+      if (ref?.kind === 'fragment') return { source, ref }
+    }
+    return undefined
   }
 
   #alarm({ state, code, text }: Message<'alarm'>): void {

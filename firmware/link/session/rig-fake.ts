@@ -51,6 +51,8 @@ export class Rig {
   readonly acks: { readonly log: string; readonly ranges: readonly Range[]; readonly kind: AckKind }[] = []
   readonly kept: KeptRecord[] = []
   readonly quarantined: string[] = []
+  /** What the camera did not have any more. */
+  readonly unheld: string[] = []
   peerAlarm: PeerAlarm | undefined
   peerTime: PeerTime | undefined
   diskAlarm: string | undefined
@@ -178,6 +180,7 @@ export class Rig {
         this.diskAlarm = problem?.code
       },
       warn: (problem) => this.#warn('storage', problem),
+      unheld: (log, seq) => this.unheld.push(`${log}/${seq}`),
       ended: () => {
         this.ended.storage++
       },

@@ -21,6 +21,9 @@ export class Sender {
   readonly #flights = new Flights()
   readonly #survey: Survey
   readonly #unreadable = new Set<string>()
+  /** Acknowledged records that were asked for once more; those under way stand in `#healing`. */
+  readonly #again: Candidate[] = []
+  readonly #healing = new Set<string>()
   /** One for all pieces: a channel copies what it sends. */
   readonly #frame = new Uint8Array(PIECE_FRAME_MAX_BYTES)
   #window = new CreditWindow(0)
@@ -107,6 +110,11 @@ export class Sender {
     return flight
   }
 
+  /** A record that is acknowledged, once more: when nothing of the backlog waits. `unheld` when it cannot be read. */
+  sendAgain(source: RecordSource, ref: RecordRef): void {
+    if (!this.#passOver(ref)) this.#again.push({ source, ref })
+  }
+
   /** Records that were in flight are to be sent again. */
   rewind(): void {
     this.#survey.rewind()
@@ -124,6 +132,7 @@ export class Sender {
   }
 
   #land(flight: Flight): void {
+    this.#healing.delete(recordKey(flight.ref))
     this.#flights.remove(flight)
     if (flight.granted) this.#window.endGrant()
   }
@@ -147,7 +156,7 @@ export class Sender {
     for (;;) {
       const next = {
         live: this.#survey.next('live', this.#liveFirst, this.#passOver),
-        backlog: this.#survey.next('backlog', this.#liveFirst, this.#passOver),
+        backlog: this.#survey.next('backlog', this.#liveFirst, this.#passOver) ?? this.#again[0],
       }
       const state = this.#state(next)
       const choice = pickRecord(state)
@@ -158,6 +167,7 @@ export class Sender {
       }
       const candidate = next[choice.lane]
       if (candidate === undefined) return
+      if (candidate === this.#again[0]) this.#healing.add(recordKey((this.#again.shift() ?? candidate).ref))
       if (choice.lane === 'backlog') this.#bypassed = 0
       else if (bypassesBacklog(state)) this.#bypassed++
       this.#read({ ...candidate, lane: choice.lane, granted: choice.granted })
@@ -205,6 +215,11 @@ export class Sender {
     const { log, seq } = flight.ref
     const why = error instanceof Error ? error.message : String(error)
     this.#warn(new HomewardError(code, `${log}/${seq} could not be read: ${why}`, { cause: error }))
+    if (this.#healing.delete(recordKey(flight.ref))) {
+      this.tell({ type: 'unheld', log, seq })
+      this.pump()
+      return
+    }
     this.#unreadable.add(recordKey(flight.ref))
     this.#readAgain ??= this.#clock.after(READ_AGAIN_MS, () => {
       this.#readAgain = undefined

@@ -160,6 +160,11 @@ export class FakeSource implements RecordSource {
     }
   }
 
+  async find(log: string, seq: number): Promise<RecordRef | undefined> {
+    const covers = ({ ref }: Kept) => ref.seq <= seq && seq < ref.seq + ref.span
+    return this.#logs.get(log)?.records.find(covers)?.ref
+  }
+
   async read(ref: RecordRef): Promise<Uint8Array> {
     this.reads.push(ref)
     await nextTurn()

@@ -39,6 +39,8 @@ export interface RecordSource {
    * with the same `seq` and a greater `span`.
    */
   next(log: string, fromSeq: number): RecordRef | undefined
+  /** A record that covers `seq`, acknowledged ones included for as long as they are not written over. */
+  find(log: string, seq: number): Promise<RecordRef | undefined>
   /** The record as it travels. Rejects when it cannot be read; then the source says later what became of it. */
   read(ref: RecordRef): Promise<Uint8Array>
   /**

@@ -34,6 +34,8 @@ export interface StorageSessionOwner extends KeeperOwner {
   /** The camera's clocks, read at most a moment before `receivedUs` of our own wall clock. */
   moment(moment: CameraMoment, receivedUs: number): void
   status(status: CameraStatus): void
+  /** The camera has no such record to heal with. */
+  unheld(log: string, seq: number): void
   ended(): void
 }
 
@@ -49,6 +51,7 @@ export class StorageSession {
   readonly #pages: DurablePages
   #share: CreditShare | undefined
   #phase: Phase = 'new'
+  #heals = false
   #timer: Timer | undefined
   /** A granted record is expected, and whether a piece of it came since the last look. */
   #grant: 'none' | 'fresh' | 'waiting' = 'none'
@@ -90,6 +93,13 @@ export class StorageSession {
     await this.#keeper.idle()
   }
 
+  /** Asks for a record once more, for what was kept of it is damaged. False: this camera cannot be asked here. */
+  heal(log: string, seq: number): boolean {
+    if (this.#phase !== 'open' || !this.#heals) return false
+    this.#tell({ type: 'heal', log, seq })
+    return true
+  }
+
   #receive(frame: Uint8Array): void {
     if (this.#phase === 'closed') return
     try {
@@ -109,6 +119,7 @@ export class StorageSession {
       throw new HomewardError('FRAME_VERSION', `session version ${message.version}, expected ${SESSION_VERSION}`)
     }
     this.#phase = 'open'
+    this.#heals = message.heals === true
     const wallUs = this.#clock.wallUs()
     this.#owner.moment(message, wallUs)
     this.#owner.hello(message.name)
@@ -145,6 +156,9 @@ export class StorageSession {
         break
       case 'lost':
         this.#keeper.lost(message)
+        break
+      case 'unheld':
+        this.#owner.unheld(message.log, message.seq)
         break
       case 'status':
         this.#owner.moment(message, this.#clock.wallUs())

@@ -10,28 +10,43 @@ import type { Range } from '../../wire/ranges.ts'
 import type { RecordHeader } from '../../wire/record.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { CameraFolders } from './cameras.ts'
+import type { ClockSegment } from './clock-segments.ts'
 import { GroupCommit } from './commit.ts'
 import { diskError } from './disk-errors.ts'
 import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
 import { type FilmPlan, type FilmSpan, planFilm } from './film-plan.ts'
 import { filmBytes } from './film-stream.ts'
+import { sha256 } from './hash.ts'
 import { IdleCloser } from './idle.ts'
 import { type Arrived, arrive, type FragmentPayload, InitCache } from './incoming.ts'
 import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
-import { ledgerKey } from './index-batch.ts'
+import { type IndexBatch, ledgerKey } from './index-batch.ts'
 import { type FragmentJob, type Job, type LedgerJob, promised } from './jobs.ts'
-import { type CameraEntry, isLedgerEntry, ledgerRowOf } from './journal-entry.ts'
+import { type CameraEntry, isLedgerEntry, type JournalEntry, ledgerRowOf } from './journal-entry.ts'
 import type { FileId } from './keys.ts'
-import { conflictOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
+import { conflictOf, damageOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
+import { fileOf, mendFragment } from './mend.ts'
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import { type ReindexOptions, type ReindexReport, rebuildIndex } from './reindex.ts'
 import { roomFor } from './room.ts'
+import type { DamagedRow, KeepRow, LockRow } from './rows.ts'
 import { type Started, startArchive } from './start.ts'
 import { buildTimeline, type Timeline } from './timeline.ts'
 import { type CameraTotals, totalsOf } from './totals.ts'
-import { type VerifyOptions, type VerifyReport, verifyArchive } from './verify.ts'
+import { checkOneFile, type VerifyOptions, type VerifyReport, verifyArchive } from './verify.ts'
 import { Writer } from './writer.ts'
+
+export interface Lock extends LockRow {
+  readonly camera: Uint8Array
+}
+
+export interface DamagedFragment {
+  readonly camera: Uint8Array
+  readonly log: string
+  readonly seq: number
+  readonly row: DamagedRow
+}
 
 export type StoreResult = 'stored' | 'duplicate' | 'conflict'
 
@@ -115,7 +130,7 @@ export class Archive {
     const name = `${toHex(camera)}/${header.log}/${header.seq}`
     for (;;) {
       const known = this.#known(arrived)
-      if (known === 'duplicate') return known
+      if (known === 'duplicate') return (await this.#healed(arrived)) ? 'stored' : known
       if (known === 'conflict') return this.#keepConflict(arrived)
       const other = this.#pending.get(name)
       if (other === undefined) break
@@ -143,6 +158,16 @@ export class Archive {
     return this.#index.isExpired(camera, log, seq) ? 'duplicate' : undefined
   }
 
+  /** What is there was found damaged: it is put back. */
+  async #healed(arrived: Arrived): Promise<boolean> {
+    const { camera, log, seq } = arrived
+    if (!this.#index.isDamaged(camera, log, seq) || this.#index.fragment(camera, log, seq) === undefined) return false
+    const { disk, root } = this.#settings
+    const run = () => mendFragment({ disk, root, index: this.#index }, arrived)
+    await this.#submit({ kind: 'mend', run, ...promised() })
+    return true
+  }
+
   async #keepConflict(arrived: Arrived): Promise<StoreResult> {
     const folder = this.#cameras.folderOf(arrived.camera)
     await this.#enter(conflictOf(folder, arrived, this.#nowUs()))
@@ -166,14 +191,83 @@ export class Archive {
     await this.#enter({ entry: gapOf(header, reason, note, this.#nowUs()), aside: [] })
   }
 
-  /** Deletes a file for good; its numbers stay durable and the ledger says when it went and why. */
-  async expire(file: IndexedFile, reason: string): Promise<void> {
+  /**
+   * Deletes a file for good; its numbers stay durable and the ledger says when it went and why. A file in a locked span
+   * stays, and so does one that is gone already.
+   */
+  async expire(file: IndexedFile, reason: string): Promise<'expired' | 'locked' | 'gone'> {
     const { id } = file
     if (this.#index.file(id)?.state === 'open') await this.#finish((open) => sameFile(open, file))
     const row = this.#index.file(id)
-    if (row === undefined) return
+    if (row === undefined) return 'gone'
+    if (this.isLocked({ id, row })) return 'locked'
     const entry = expiryOf({ id, row }, reason, this.#nowUs())
     await this.#submit({ kind: 'ledger', entry, aside: [], remove: row.path, ...promised() })
+    return 'expired'
+  }
+
+  // What retention goes by
+
+  /** Spans that retention leaves alone, of one camera or of all. */
+  locks(camera?: Uint8Array): Lock[] {
+    return this.#index.locks(camera).map((found) => ({ camera: found.camera, ...found.row }))
+  }
+
+  /** True when a part of the file is in a locked span. */
+  isLocked({ id, row }: IndexedFile): boolean {
+    if (!row.dated) return false
+    return this.#index.locks(id.camera).some(({ row: lock }) => lock.fromUs < row.endUs && row.startUs < lock.toUs)
+  }
+
+  /** Locks footage of the camera from `fromUs` up to `toUs`; what is there when it resolves stays. */
+  async lock(camera: Uint8Array, fromUs: number, toUs: number, name: string): Promise<Lock> {
+    const atUs = this.#nowUs()
+    const text = `${toHex(camera)} ${fromUs} ${toUs} ${name} ${atUs}`
+    const id = toHex(sha256(new Uint8Array(Buffer.from(text)))).slice(0, 8)
+    await this.#enterNote({ type: 'lock', atUs, camera: toHex(camera), id, fromUs, toUs, name })
+    return { camera, id, fromUs, toUs, name, atUs }
+  }
+
+  async unlock({ camera, id, fromUs, toUs, name }: Lock): Promise<void> {
+    await this.#enterNote({ type: 'unlock', atUs: this.#nowUs(), camera: toHex(camera), id, fromUs, toUs, name })
+  }
+
+  /** How much of the camera's footage is kept; undefined when nobody said. */
+  keep(camera: Uint8Array): KeepRow | undefined {
+    return this.#index.keep(camera)
+  }
+
+  async setKeep(camera: Uint8Array, { days, bytes }: KeepRow): Promise<void> {
+    await this.#ensureFolder(camera)
+    await this.#enterNote({ type: 'keep', atUs: this.#nowUs(), camera: toHex(camera), days, bytes })
+  }
+
+  /** How the storage device's clock has run since the archive was made. */
+  clock(): ClockSegment[] {
+    return this.#index.clock()
+  }
+
+  async enterClock({ atUs, ageUs }: Pick<ClockSegment, 'atUs' | 'ageUs'>): Promise<void> {
+    await this.#enterNote({ type: 'clock', atUs, ageUs })
+  }
+
+  /** The first `limit` files of the camera behind `after`, undated ones first. */
+  filesAfter(camera: Uint8Array, after: FileId | undefined, limit: number): IndexedFile[] {
+    return this.#index.filesAfter(camera, after, limit)
+  }
+
+  /** Throws DISK_MISSING when the root is gone or another file system is in its place. */
+  async checkDisk(): Promise<void> {
+    await roomFor(this.#settings, this.#started.root.device)
+  }
+
+  /** When the last fragment of the file came, by the storage device's clock. */
+  receivedUs({ id, row }: IndexedFile): number {
+    return this.#index.fragment(id.camera, id.log, row.lastSeq)?.receivedUs ?? row.endUs
+  }
+
+  async #enterNote(entry: JournalEntry): Promise<void> {
+    await this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
   }
 
   async #enter({ entry, aside }: SetApart): Promise<void> {
@@ -194,6 +288,92 @@ export class Archive {
 
   async #ensureFolder(camera: Uint8Array): Promise<void> {
     if (!this.#cameras.has(camera)) await this.nameCamera(camera, '')
+  }
+
+  // Damage on the disk itself
+
+  /** What is damaged and not settled, of one camera or of all. */
+  damaged(camera?: Uint8Array): Iterable<DamagedFragment> {
+    return this.#index.damaged(camera)
+  }
+
+  isDamaged(camera: Uint8Array, log: string, seq: number): boolean {
+    return this.#index.isDamaged(camera, log, seq)
+  }
+
+  /** A stored fragment is not what was captured. Its camera may have it: stored again, it is put back in its place. */
+  async noteDamaged(camera: Uint8Array, log: string, seq: number, why: string): Promise<void> {
+    const row = this.#index.fragment(camera, log, seq)
+    const file = row === undefined ? undefined : fileOf(this.#index, camera, log, row)
+    if (file === undefined || this.#index.isDamaged(camera, log, seq)) return
+    const note = { path: file.row.path, why, foundUs: this.#nowUs(), state: 'asked' } as const
+    const run = async () => (rows: IndexBatch) => rows.putDamaged(camera, log, seq, note)
+    await this.#submit({ kind: 'mend', run, ...promised() })
+  }
+
+  /** A file is gone, behind the archive's back. The ledger says so; what its camera still has is stored anew. */
+  async noteGone(file: IndexedFile): Promise<void> {
+    const { disk, root } = this.#settings
+    const row = this.#index.file(file.id)
+    if (row === undefined || row.state === 'open') return
+    if ((await disk.stat(join(root, row.path))) !== undefined) return
+    const known = { id: file.id, row }
+    const atUs = this.#nowUs()
+    const why = 'the file is gone'
+    const { camera, log } = file.id
+    const note = { path: row.path, why, foundUs: atUs, state: 'asked' } as const
+    const fragments = this.#index.fragmentsOf(known)
+    const rows = (batch: IndexBatch) => {
+      for (const { seq } of fragments) batch.putDamaged(camera, log, seq, note)
+    }
+    const entry = damageOf(known, row.firstSeq, row.lastSeq, [row.startUs, row.endUs], why, true, atUs)
+    await this.#submit({ kind: 'ledger', entry, aside: [], rows, ...promised() })
+  }
+
+  /** Nobody has the fragment any more: the ledger says so, unless it did already. */
+  async giveUpDamaged(camera: Uint8Array, log: string, seq: number): Promise<void> {
+    const note = this.#index.damagedRow(camera, log, seq)
+    if (note === undefined || note.state === 'lost') return
+    const row = this.#index.fragment(camera, log, seq)
+    const file = row === undefined ? undefined : fileOf(this.#index, camera, log, row)
+    if (row === undefined || file === undefined) {
+      const run = async () => (rows: IndexBatch) => rows.removeDamaged(camera, log, seq)
+      return this.#submit({ kind: 'mend', run, ...promised() })
+    }
+    const span: [number, number] = [row.startUs, row.startUs + row.durationUs]
+    const entry = damageOf(file, seq, seq, span, note.why, false, this.#nowUs())
+    await this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
+  }
+
+  /** Checks every fragment of one file. `pace` is awaited after each. */
+  checkFile(
+    file: IndexedFile,
+    pace: (bytes: number) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<Pick<VerifyReport, 'fragments' | 'bytes' | 'damaged' | 'missing'>> {
+    const { disk, root } = this.#settings
+    return checkOneFile({ disk, root, index: this.#index }, file, pace, signal)
+  }
+
+  /** The file that holds the fragment. */
+  fileOf(camera: Uint8Array, log: string, seq: number): IndexedFile | undefined {
+    const row = this.#index.fragment(camera, log, seq)
+    return row === undefined ? undefined : fileOf(this.#index, camera, log, row)
+  }
+
+  /** Something is being written right now. */
+  get isBusy(): boolean {
+    return this.#commit.isBusy
+  }
+
+  /** A line of text that outlives the archive's closing, though not a rebuild of the index. */
+  remembered(name: string): string | undefined {
+    return this.#index.meta(name)
+  }
+
+  async remember(name: string, text: string): Promise<void> {
+    const run = async () => (rows: IndexBatch) => rows.putMeta(name, text)
+    await this.#submit({ kind: 'mend', run, ...promised() })
   }
 
   // Asking

@@ -22,7 +22,7 @@ import type { Folders } from './folders.ts'
 import type { Arrived } from './incoming.ts'
 import type { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
-import type { FragmentJob, Job, LedgerJob } from './jobs.ts'
+import type { FragmentJob, Job, LedgerJob, MendJob } from './jobs.ts'
 import type { Journal } from './journal.ts'
 import { applyEntry, type JournalEntry } from './journal-entry.ts'
 import { parentOf } from './names.ts'
@@ -79,16 +79,32 @@ export class BatchWriter {
       if (job.kind !== 'finish' && job.kind !== 'alone') continue
       for (const file of writer.files) if (job.kind === 'alone' || job.which(file)) file.finish()
     }
+    const mended = await this.#mend(jobs, batch)
     try {
       await this.#write(batch)
     } catch (error) {
       await this.#takeBack()
       throw diskError(error, 'writing the index')
     }
+    for (const job of mended) job.resolve()
     for (const job of jobs) {
       if (job.kind === 'alone') await job.run()
       if (job.kind === 'finish' || job.kind === 'alone') job.resolve()
     }
+  }
+
+  async #mend(jobs: readonly Job[], batch: Batch): Promise<MendJob[]> {
+    const mended: MendJob[] = []
+    for (const job of jobs) {
+      if (job.kind !== 'mend') continue
+      try {
+        batch.aftermath.push(await job.run())
+        mended.push(job)
+      } catch (error) {
+        job.reject(diskError(error, 'mending a file'))
+      }
+    }
+    return mended
   }
 
   async #plan(jobs: readonly Job[], batch: Batch): Promise<void> {
@@ -237,6 +253,7 @@ export class BatchWriter {
     }
     for (const add of batch.aftermath) add(rows)
     for (const entry of this.#unapplied) applyEntry(rows, entry)
+    for (const job of batch.ledger) job.rows?.(rows)
     if (this.#unapplied.length > 0) rows.putMeta('journal', String(journal.bytes))
     await index.commit(rows.changes())
     this.#unapplied = []

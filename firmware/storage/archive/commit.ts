@@ -28,6 +28,10 @@ export class GroupCommit {
     this.#onCommit = onCommit
   }
 
+  get isBusy(): boolean {
+    return this.#loop !== undefined
+  }
+
   /** Resolves when the job is done and durable; rejects with the HomewardError of what kept it from that. */
   submit(job: Job): Promise<void> {
     if (this.#closing.signal.aborted) job.reject(CLOSED)

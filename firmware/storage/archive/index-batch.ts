@@ -1,22 +1,27 @@
 /** The changes of one commit, gathered; what several of them add up in (ranges, totals) is read once and merged here. */
 import { fromHex, toHex } from '../../wire/bytes.ts'
 import type { Range } from '../../wire/ranges.ts'
-import { type ArchiveIndex, metaKey, withRanges } from './index.ts'
+import { type ClockSegment, extendClock } from './clock-segments.ts'
+import { type ArchiveIndex, CLOCK_META, metaKey, type RangeTable, withRanges } from './index.ts'
 import type { Change } from './index-store.ts'
-import { type FileId, fileKey, fragmentKey, joinKey, rangeKey, type Table, timeKey, u64Bytes } from './keys.ts'
+import { type FileId, fileKey, fragmentKey, joinKey, lockKey, rangeKey, type Table, timeKey, u64Bytes } from './keys.ts'
 import {
   type CameraRow,
+  type DamagedRow,
   encodeFragmentRow,
   encodeJson,
   type FileRow,
   type FragmentRow,
+  type KeepRow,
   LEDGER_KINDS,
   type LedgerRow,
+  type LockRow,
   type OpenRow,
   type TotalsRow,
 } from './rows.ts'
 
 interface LogRanges {
+  readonly table: RangeTable
   readonly camera: Uint8Array
   readonly log: string
   readonly added: Range[]
@@ -32,6 +37,8 @@ export class IndexBatch {
   readonly #changes: Change[] = []
   readonly #ranges = new Map<string, LogRanges>()
   readonly #totals = new Map<string, CameraTotals>()
+  #damaged: boolean | undefined
+  readonly #clocks: Pick<ClockSegment, 'atUs' | 'ageUs'>[] = []
 
   constructor(index: ArchiveIndex) {
     this.#index = index
@@ -51,8 +58,15 @@ export class IndexBatch {
 
   putFragment(camera: Uint8Array, log: string, seq: number, row: FragmentRow): void {
     this.#put('fragments', fragmentKey(camera, log, seq), encodeFragmentRow(row))
+    if (this.#anyDamaged() && this.#index.isDamaged(camera, log, seq)) this.removeDamaged(camera, log, seq)
     this.addDurable(camera, log, seq, seq)
     this.#addTotals(camera, { fragments: 1, bytes: row.bytes, lastReceivedUs: row.receivedUs })
+  }
+
+  /** Hardly ever: then no fragment has to be looked for. */
+  #anyDamaged(): boolean {
+    this.#damaged ??= this.#index.damaged().next().done !== true
+    return this.#damaged
   }
 
   /** The file's row and its fragments' rows go; what they held stays durable. */
@@ -63,13 +77,24 @@ export class IndexBatch {
     this.removeOpen(id)
     for (const { seq, row: fragment } of this.#index.fragmentsOf({ id, row })) {
       this.#remove('fragments', fragmentKey(id.camera, id.log, seq))
+      if (this.#anyDamaged() && this.#index.isDamaged(id.camera, id.log, seq))
+        this.removeDamaged(id.camera, id.log, seq)
       this.#addTotals(id.camera, { fragments: -1, bytes: -fragment.bytes, lastReceivedUs: 0 })
     }
   }
 
   addDurable(camera: Uint8Array, log: string, first: number, last: number): void {
-    const name = `${toHex(camera)}/${log}`
-    const known = this.#ranges.get(name) ?? { camera, log, added: [] }
+    this.#addRange('ranges', camera, log, first, last)
+  }
+
+  /** Stored once, deleted on purpose: it does not come back. */
+  addExpired(camera: Uint8Array, log: string, first: number, last: number): void {
+    this.#addRange('expired', camera, log, first, last)
+  }
+
+  #addRange(table: RangeTable, camera: Uint8Array, log: string, first: number, last: number): void {
+    const name = `${table}/${toHex(camera)}/${log}`
+    const known = this.#ranges.get(name) ?? { table, camera, log, added: [] }
     this.#ranges.set(name, known)
     known.added.push([first, last])
   }
@@ -86,30 +111,61 @@ export class IndexBatch {
     this.#put('cameras', camera, encodeJson(row))
   }
 
+  putLock(camera: Uint8Array, row: LockRow): void {
+    this.#put('locks', lockKey(camera, row.id), encodeJson(row))
+  }
+
+  removeLock(camera: Uint8Array, id: string): void {
+    this.#remove('locks', lockKey(camera, id))
+  }
+
+  putKeep(camera: Uint8Array, row: KeepRow): void {
+    this.#put('keeps', camera, encodeJson(row))
+  }
+
+  putDamaged(camera: Uint8Array, log: string, seq: number, row: DamagedRow): void {
+    this.#put('damaged', fragmentKey(camera, log, seq), encodeJson(row))
+  }
+
+  removeDamaged(camera: Uint8Array, log: string, seq: number): void {
+    this.#remove('damaged', fragmentKey(camera, log, seq))
+  }
+
   putMeta(name: string, value: string): void {
     this.#put('meta', metaKey(name), new Uint8Array(Buffer.from(value)))
+  }
+
+  /** The storage device's clock beside the age of the archive. */
+  addClock(moment: Pick<ClockSegment, 'atUs' | 'ageUs'>): void {
+    this.#clocks.push(moment)
   }
 
   /** To be handed to the index at once: merged from what is committed now. */
   changes(): Change[] {
     const ranges = [...this.#ranges.values()].flatMap((log) => this.#rangeChanges(log))
     const totals = [...this.#totals.values()].map(({ camera, row }) => change('totals', camera, encodeJson(row)))
-    return [...this.#changes, ...ranges, ...totals]
+    return [...this.#changes, ...ranges, ...totals, ...this.#clockChanges()]
   }
 
-  #rangeChanges({ camera, log, added }: LogRanges): Change[] {
+  #rangeChanges({ table, camera, log, added }: LogRanges): Change[] {
     const low = Math.min(...added.map(([first]) => first))
     const high = Math.max(...added.map(([, last]) => last))
-    const before = this.#index.touchingRanges(camera, log, low, high)
+    const before = this.#index.touchingRanges(camera, log, low, high, table)
     const after = withRanges(before, added)
     const kept = new Set(after.map(([first]) => first))
     const same = new Set(before.map(([first, last]) => `${first}-${last}`))
     const gone = before.filter(([first]) => !kept.has(first))
     const fresh = after.filter(([first, last]) => !same.has(`${first}-${last}`))
     return [
-      ...gone.map(([first]) => change('ranges', rangeKey(camera, log, first), undefined)),
-      ...fresh.map(([first, last]) => change('ranges', rangeKey(camera, log, first), u64Bytes(last))),
+      ...gone.map(([first]) => change(table, rangeKey(camera, log, first), undefined)),
+      ...fresh.map(([first, last]) => change(table, rangeKey(camera, log, first), u64Bytes(last))),
     ]
+  }
+
+  #clockChanges(): Change[] {
+    if (this.#clocks.length === 0) return []
+    const segments = this.#clocks.reduce(extendClock, this.#index.clock())
+    return [change('meta', metaKey(CLOCK_META), new Uint8Array(Buffer.from(JSON.stringify(segments))))]
   }
 
   #totalsOf(camera: Uint8Array): CameraTotals {

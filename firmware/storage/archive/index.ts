@@ -2,6 +2,7 @@
 
 import { toHex } from '../../wire/bytes.ts'
 import { addRange, type Range } from '../../wire/ranges.ts'
+import type { ClockSegment } from './clock-segments.ts'
 import type { Change, IndexStore, Row } from './index-store.ts'
 import {
   afterPrefix,
@@ -22,11 +23,14 @@ import {
 import { FRAGMENT_MAX_US, WINDOW_US } from './names.ts'
 import {
   type CameraRow,
+  type DamagedRow,
   decodeFragmentRow,
   decodeJson,
   type FileRow,
   type FragmentRow,
+  type KeepRow,
   type LedgerRow,
+  type LockRow,
   NO_TOTALS,
   type OpenRow,
   type TotalsRow,
@@ -35,6 +39,9 @@ import {
 /** A file ends at most this long after it starts: its window, and the longest last fragment. */
 const FILE_MAX_US = WINDOW_US + FRAGMENT_MAX_US
 const PAGE_ROWS = 1000
+
+/** Tables of merged number ranges by log. */
+export type RangeTable = Extract<Table, 'ranges' | 'expired'>
 
 export interface IndexedFile {
   readonly id: FileId
@@ -107,6 +114,12 @@ export class ArchiveIndex {
     for (const row of this.#scan('files', camera)) yield toFile(row)
   }
 
+  /** The first `limit` files of a camera behind `after`, in the order of their keys. */
+  filesAfter(camera: Uint8Array, after: FileId | undefined, limit: number): IndexedFile[] {
+    const from = after === undefined ? camera : joinKey(fileKey(after), Uint8Array.of(0))
+    return this.#store.range('files', { from, until: afterPrefix(camera), limit }).map(toFile)
+  }
+
   /** Files that may stand on the disk unfinished. */
   openFiles(): { readonly id: FileId; readonly row: OpenRow }[] {
     return this.#store.range('open', {}).map(({ key, value }) => ({
@@ -123,10 +136,10 @@ export class ArchiveIndex {
   }
 
   /** Whole stored ranges that overlap or touch `first` to `last`. */
-  touchingRanges(camera: Uint8Array, log: string, first: number, last: number): Range[] {
+  touchingRanges(camera: Uint8Array, log: string, first: number, last: number, table: RangeTable = 'ranges'): Range[] {
     const before = { from: logKey(camera, log), until: rangeKey(camera, log, first), reverse: true, limit: 1 }
     const inside = { from: rangeKey(camera, log, first), until: rangeKey(camera, log, last + 2) }
-    const rows = [...this.#store.range('ranges', before), ...this.#store.range('ranges', inside)]
+    const rows = [...this.#store.range(table, before), ...this.#store.range(table, inside)]
     return rows.map(toRange).filter(([, high]) => high + 1 >= first)
   }
 
@@ -175,17 +188,50 @@ export class ArchiveIndex {
     return value === undefined ? undefined : decodeJson<LedgerRow>(value)
   }
 
-  /** True when the fragment was stored once and has been deleted since. Reads the whole ledger of the camera. */
+  /** True when the fragment was stored once and has been deleted since. */
   isExpired(camera: Uint8Array, log: string, seq: number): boolean {
-    for (const { row } of this.allLedger(camera)) {
-      if (row.kind === 'expired' && row.log === log && row.first <= seq && seq <= row.last) return true
+    return this.touchingRanges(camera, log, seq, seq, 'expired').some(([first, last]) => first <= seq && seq <= last)
+  }
+
+  /** Spans that retention leaves alone, of one camera or of all. */
+  locks(camera?: Uint8Array): { readonly camera: Uint8Array; readonly row: LockRow }[] {
+    return Array.from(this.#scan('locks', camera), ({ key, value }) => ({
+      camera: key.subarray(0, CAMERA_BYTES),
+      row: decodeJson<LockRow>(value),
+    }))
+  }
+
+  /** What the camera's footage is limited to by itself; undefined when nobody said. */
+  keep(camera: Uint8Array): KeepRow | undefined {
+    const value = this.#store.get('keeps', camera)
+    return value === undefined ? undefined : decodeJson<KeepRow>(value)
+  }
+
+  /** Fragments that were found damaged and are not settled yet, of one camera or of all. */
+  *damaged(camera?: Uint8Array): Generator<{ camera: Uint8Array; log: string; seq: number; row: DamagedRow }> {
+    for (const { key, value } of this.#scan('damaged', camera)) {
+      yield { ...parseFragmentKey(key), row: decodeJson<DamagedRow>(value) }
     }
-    return false
+  }
+
+  isDamaged(camera: Uint8Array, log: string, seq: number): boolean {
+    return this.damagedRow(camera, log, seq) !== undefined
+  }
+
+  damagedRow(camera: Uint8Array, log: string, seq: number): DamagedRow | undefined {
+    const value = this.#store.get('damaged', fragmentKey(camera, log, seq))
+    return value === undefined ? undefined : decodeJson<DamagedRow>(value)
   }
 
   meta(name: string): string | undefined {
     const value = this.#store.get('meta', metaKey(name))
     return value === undefined ? undefined : Buffer.from(value).toString()
+  }
+
+  /** How the storage device's clock has run. */
+  clock(): ClockSegment[] {
+    const text = this.meta(CLOCK_META)
+    return text === undefined ? [] : decodeJson<ClockSegment[]>(new Uint8Array(Buffer.from(text)))
   }
 
   commit(changes: readonly Change[]): Promise<void> {
@@ -200,7 +246,10 @@ export class ArchiveIndex {
   dump(): string[] {
     return TABLES.flatMap((table) =>
       Array.from(this.#scan(table), ({ key, value }) => {
-        const text = table === 'fragments' || table === 'ranges' ? toHex(value) : Buffer.from(value).toString()
+        const text =
+          table === 'fragments' || table === 'ranges' || table === 'expired'
+            ? toHex(value)
+            : Buffer.from(value).toString()
         return `${table} ${toHex(key)} ${text}`
       }),
     )
@@ -218,6 +267,8 @@ export class ArchiveIndex {
     }
   }
 }
+
+export const CLOCK_META = 'clock'
 
 export function metaKey(name: string): Uint8Array {
   return new Uint8Array(Buffer.from(name))

@@ -1,6 +1,7 @@
 /** What the commit loop is asked to do. */
 import { HomewardError } from '../../wire/errors.ts'
 import type { Arrived } from './incoming.ts'
+import type { IndexBatch } from './index-batch.ts'
 import type { JournalEntry } from './journal-entry.ts'
 import type { OpenFile } from './open-file.ts'
 
@@ -21,6 +22,8 @@ export interface LedgerJob extends Promised {
   readonly aside: readonly AsideFile[]
   /** Removed once the entry is in the journal. */
   readonly remove?: string
+  /** Further rows that go with the entry. */
+  readonly rows?: (batch: IndexBatch) => void
 }
 
 /** Open files that are to be finished without waiting for a successor. */
@@ -29,13 +32,19 @@ export interface FinishJob extends Promised {
   readonly which: (file: OpenFile) => boolean
 }
 
+/** Work on what is stored already, between two batches; its rows are committed with the batch. */
+export interface MendJob extends Promised {
+  readonly kind: 'mend'
+  readonly run: () => Promise<(batch: IndexBatch) => void>
+}
+
 /** Runs alone, with no file open. */
 export interface AloneJob extends Promised {
   readonly kind: 'alone'
   readonly run: () => Promise<void>
 }
 
-export type Job = FragmentJob | LedgerJob | FinishJob | AloneJob
+export type Job = FragmentJob | LedgerJob | FinishJob | MendJob | AloneJob
 
 interface Promised {
   readonly done: Promise<void>

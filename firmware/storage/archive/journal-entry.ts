@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { fromHex } from '../../wire/bytes.ts'
 import type { IndexBatch } from './index-batch.ts'
-import type { LedgerKind, LedgerRow } from './rows.ts'
+import { LEDGER_KINDS, type LedgerKind, type LedgerRow } from './rows.ts'
 
 /** A camera got a folder for its new files. */
 export interface CameraEntry {
@@ -34,8 +34,37 @@ export interface LedgerEntry {
   readonly path: string
   /** SHA-256 of what was kept apart, hex; '' when nothing was. */
   readonly hash: string
-  /** `expired`: start of the file as in its key, 0 when undated. */
+  /** `expired` and `damaged`: start of the file as in its key, 0 when undated. */
   readonly fileStartUs?: number
+  /** `damaged`: the whole file is gone. Otherwise its fragments are there, but not as they were captured. */
+  readonly gone?: boolean
+}
+
+/** A span that retention leaves alone from now on, or no longer. */
+export interface LockEntry {
+  readonly type: 'lock' | 'unlock'
+  readonly atUs: number
+  readonly camera: string
+  readonly id: string
+  readonly fromUs: number
+  readonly toUs: number
+  readonly name: string
+}
+
+/** How much of the camera's footage is kept from now on. */
+export interface KeepEntry {
+  readonly type: 'keep'
+  readonly atUs: number
+  readonly camera: string
+  readonly days: number | null
+  readonly bytes: number | null
+}
+
+/** The storage device's clock from here on, beside the age of the archive, which only ever counts time that passed. */
+export interface ClockEntry {
+  readonly type: 'clock'
+  readonly atUs: number
+  readonly ageUs: number
 }
 
 /** Something about a file that a person may want to know later; no rows follow from it. */
@@ -47,10 +76,10 @@ export interface NoteEntry {
   readonly reason: string
 }
 
-export type JournalEntry = CameraEntry | LedgerEntry | NoteEntry
+export type JournalEntry = CameraEntry | LedgerEntry | NoteEntry | LockEntry | KeepEntry | ClockEntry
 
 export function isLedgerEntry(entry: JournalEntry): entry is LedgerEntry {
-  return entry.type === 'gap' || entry.type === 'quarantine' || entry.type === 'conflict' || entry.type === 'expired'
+  return LEDGER_KINDS.some((kind) => kind === entry.type)
 }
 
 export function encodeLine(entry: JournalEntry): Uint8Array {
@@ -104,16 +133,39 @@ export function decodeLines(bytes: Uint8Array): Lines {
   return { entries, goodBytes, damaged }
 }
 
-/** Adds the rows that follow from an entry. The same when it happens and when the index is rebuilt. */
-export function applyEntry(batch: IndexBatch, entry: JournalEntry): void {
+/** Adds the rows that follow from an entry. The same when it happens and, with `rebuilding`, when the index is made anew. */
+export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = false): void {
   if (entry.type === 'camera') {
     batch.putCamera(fromHex(entry.camera), { folder: entry.folder, folders: entry.folders })
+    return
+  }
+  if (entry.type === 'lock' || entry.type === 'unlock') {
+    const { id, fromUs, toUs, name, atUs } = entry
+    if (entry.type === 'lock') batch.putLock(fromHex(entry.camera), { id, fromUs, toUs, name, atUs })
+    else batch.removeLock(fromHex(entry.camera), id)
+    return
+  }
+  if (entry.type === 'keep') {
+    batch.putKeep(fromHex(entry.camera), { days: entry.days, bytes: entry.bytes })
+    return
+  }
+  if (entry.type === 'clock') {
+    batch.addClock(entry)
     return
   }
   if (!isLedgerEntry(entry)) return
   const camera = fromHex(entry.camera)
   batch.putLedger(camera, ledgerRowOf(entry), entry.hash)
   if (entry.type === 'expired') {
+    batch.addExpired(camera, entry.log, entry.first, entry.last)
+    batch.removeFile({ camera, startUs: entry.fileStartUs ?? 0, log: entry.log, firstSeq: entry.first })
+  }
+  if (entry.type !== 'damaged') return
+  if (entry.gone !== true) {
+    const row = { path: entry.path, why: entry.note, foundUs: entry.atUs, state: 'lost' } as const
+    for (let seq = entry.first; seq <= entry.last; seq++) batch.putDamaged(camera, entry.log, seq, row)
+  } else if (!rebuilding) {
+    // In a rebuild it has no rows, and what healed it has the rows of a file of its own.
     batch.removeFile({ camera, startUs: entry.fileStartUs ?? 0, log: entry.log, firstSeq: entry.first })
   }
 }

@@ -5,11 +5,27 @@
  *   files      camera 32 · start µs 8 (0 when undated) · log 8 · first seq 8        (`open` has the same keys)
  *   ranges     camera 32 · log 8 · first seq 8
  *   ledger     camera 32 · start µs 8 (0 when undated) · log 8 · first seq 8 · kind 1 · hash 4
- *   totals, cameras   camera 32
+ *   expired    as ranges: what was stored once and has been deleted
+ *   damaged    as fragments: found damaged, and asked for again
+ *   locks      camera 32 · id 4
+ *   totals, cameras, keeps   camera 32
  */
 import { fromHex, toHex } from '../../wire/bytes.ts'
 
-export const TABLES = ['fragments', 'files', 'open', 'ranges', 'ledger', 'totals', 'cameras', 'meta'] as const
+export const TABLES = [
+  'fragments',
+  'files',
+  'open',
+  'ranges',
+  'ledger',
+  'totals',
+  'cameras',
+  'meta',
+  'expired',
+  'damaged',
+  'locks',
+  'keeps',
+] as const
 export type Table = (typeof TABLES)[number]
 
 export const CAMERA_BYTES = 32
@@ -65,6 +81,11 @@ export function timeKey(camera: Uint8Array, startUs: number): Uint8Array {
 }
 
 export const rangeKey = fragmentKey
+
+/** `id` is 8 hex digits. */
+export function lockKey(camera: Uint8Array, id: string): Uint8Array {
+  return joinKey(camera, fromHex(id))
+}
 
 /** All range keys of one log: from `logKey` up to, not including, `afterPrefix(logKey)`. */
 export function logKey(camera: Uint8Array, log: string): Uint8Array {

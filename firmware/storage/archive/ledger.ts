@@ -135,6 +135,34 @@ export function expiryOf({ id, row }: IndexedFile, reason: string, atUs: number)
   }
 }
 
+/** Fragments of a file whose bytes are not there any more, or not as they were captured. */
+export function damageOf(
+  { id, row }: IndexedFile,
+  first: number,
+  last: number,
+  [startUs, endUs]: readonly [number, number],
+  why: string,
+  gone: boolean,
+  atUs: number,
+): LedgerEntry {
+  const { log, dated, boot, path } = row
+  return {
+    type: 'damaged',
+    atUs,
+    camera: toHex(id.camera),
+    log,
+    first,
+    last,
+    ...{ dated, boot, startUs, endUs },
+    reason: 'damaged on the storage disk',
+    note: why,
+    path,
+    hash: '',
+    fileStartUs: id.startUs,
+    gone,
+  }
+}
+
 function jsonBytes(value: unknown): Uint8Array {
   return new Uint8Array(Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`))
 }

@@ -195,7 +195,9 @@ class Build {
     for (const { camera, folder } of this.#folders.values()) {
       this.#batch.putCamera(camera, { folder, folders: [folder] })
     }
-    for (const entry of entries) applyEntry(this.#batch, entry)
+    // What entries take away must be found in the index.
+    await this.#flush()
+    for (const entry of entries) applyEntry(this.#batch, entry, true)
     if (bytes > 0) this.#batch.putMeta('journal', String(bytes))
     await this.#flush()
   }

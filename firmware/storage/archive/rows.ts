@@ -96,7 +96,7 @@ export interface OpenRow {
   readonly path: string
 }
 
-export const LEDGER_KINDS = ['gap', 'quarantine', 'conflict', 'expired'] as const
+export const LEDGER_KINDS = ['gap', 'quarantine', 'conflict', 'expired', 'damaged'] as const
 export type LedgerKind = (typeof LEDGER_KINDS)[number]
 
 export interface LedgerRow {
@@ -133,7 +133,36 @@ export interface CameraRow {
   readonly folders: readonly string[]
 }
 
-export function encodeJson(row: FileRow | OpenRow | LedgerRow | TotalsRow | CameraRow): Uint8Array {
+/** A span of one camera's footage that retention leaves alone. */
+export interface LockRow {
+  /** 8 hex digits. */
+  readonly id: string
+  readonly fromUs: number
+  /** Exclusive. */
+  readonly toUs: number
+  /** What its owner calls it; may be ''. */
+  readonly name: string
+  readonly atUs: number
+}
+
+/** How much of one camera's footage is kept; null: no limit of its own kind. */
+export interface KeepRow {
+  readonly days: number | null
+  readonly bytes: number | null
+}
+
+/** A fragment whose bytes are not what was stored, while its camera may still have it. */
+export interface DamagedRow {
+  readonly path: string
+  readonly why: string
+  readonly foundUs: number
+  /** `asked`: its camera may have it. `lost`: it does not, and the ledger says so. */
+  readonly state: 'asked' | 'lost'
+}
+
+type JsonRow = FileRow | OpenRow | LedgerRow | TotalsRow | CameraRow | LockRow | KeepRow | DamagedRow
+
+export function encodeJson(row: JsonRow): Uint8Array {
   return new Uint8Array(Buffer.from(JSON.stringify(row)))
 }
 

@@ -52,16 +52,19 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Enough for the uuid box and nearly every moof in one read. */
-const HEAD_BYTES = 16 * 1024
+/** Enough for nearly every init segment, and for the uuid box and nearly every moof, in one read. */
+const HEAD_BYTES = 4 * 1024
 const SEARCH_BYTES = 1024 * 1024
 
 /** The init segment at the start of a file: up to the end of its moov. Throws MEDIA_MALFORMED. */
 export async function readInit(file: DiskFile): Promise<InitSegment> {
-  const bytes = await readAt(file, 0, INIT_MAX_BYTES)
+  let bytes = await readAt(file, 0, HEAD_BYTES)
   let end = 0
   for (let type = ''; type !== 'moov'; ) {
     const header = readBoxHeader(bytes, end)
+    if (header !== undefined && end + header.sizeBytes > bytes.byteLength && bytes.byteLength === HEAD_BYTES) {
+      bytes = await readAt(file, 0, INIT_MAX_BYTES)
+    }
     if (header === undefined || header.sizeBytes === 0 || end + header.sizeBytes > bytes.byteLength) {
       throw malformed('the file does not begin with a whole init segment')
     }

@@ -3,6 +3,7 @@
  * a sound header and whole boxes. Deep: also that every fragment and init segment is byte for byte what was captured.
  */
 import { join } from 'node:path'
+import type { InitSegment } from '../../media/init.ts'
 import type { Disk, DiskFile } from '../../platform/disk.ts'
 import { equalBytes, toHex } from '../../wire/bytes.ts'
 import { isHomewardError, systemCode } from '../../wire/errors.ts'
@@ -11,7 +12,7 @@ import { checkSignal } from './disk-errors.ts'
 import { sha256 } from './hash.ts'
 import { type ArchiveIndex, type IndexedFile, withRanges } from './index.ts'
 import type { LedgerRow } from './rows.ts'
-import { readEntry, readInit, scanFile } from './scan.ts'
+import { type Damage, readEntry, readInit, type SoundEntry, scanFile } from './scan.ts'
 import { footageFiles } from './tree.ts'
 
 export interface VerifyOptions {
@@ -23,6 +24,8 @@ export interface VerifyOptions {
     readonly files: number
     readonly fragments: number
     readonly bytes: number
+    /** Of the fragments that the index knew at the start. */
+    readonly percent: number
   }) => void
 }
 
@@ -83,6 +86,19 @@ export async function verifyArchive(parts: Parts, options: VerifyOptions): Promi
   return { deep, files, fragments, bytes, damaged, missing, unindexed, gaps }
 }
 
+/** Every fragment of one file, with all that is in it. `pace` is awaited after each. Throws CANCELLED. */
+export async function checkOneFile(
+  parts: Parts,
+  file: IndexedFile,
+  pace: (bytes: number) => Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<Pick<VerifyReport, 'fragments' | 'bytes' | 'damaged' | 'missing'>> {
+  const run = new Run(parts, { deep: true, ...(signal === undefined ? {} : { signal }) }, pace)
+  await run.checkFile(file)
+  const { fragments, bytes, damaged, missing } = run
+  return { fragments, bytes, damaged, missing }
+}
+
 function foldersOf(index: ArchiveIndex, camera: Uint8Array): readonly string[] {
   return index.cameras().find((known) => equalBytes(known.camera, camera))?.row.folders ?? []
 }
@@ -99,9 +115,20 @@ class Run {
   readonly #parts: Parts
   readonly #options: VerifyOptions
 
-  constructor(parts: Parts, options: VerifyOptions) {
+  #total: number | undefined
+  readonly #pace: ((bytes: number) => Promise<void>) | undefined
+
+  constructor(parts: Parts, options: VerifyOptions, pace?: (bytes: number) => Promise<void>) {
     this.#parts = parts
     this.#options = options
+    this.#pace = pace
+  }
+
+  #percent(done: number): number {
+    const { index } = this.#parts
+    const cameras = this.#options.camera === undefined ? index.camerasWithTotals() : [this.#options.camera]
+    this.#total ??= cameras.reduce((sum, camera) => sum + index.totals(camera).fragments, 0)
+    return Math.min(100, Math.floor((done * 100) / Math.max(1, this.#total)))
   }
 
   async checkFile(found: IndexedFile): Promise<void> {
@@ -134,10 +161,11 @@ class Run {
     if (init.bytes.byteLength !== row.initBytes || (deep && toHex(sha256(init.bytes)) !== row.initHash)) {
       this.damaged.push(ofFile(found, 'the init segment is not the one that was stored'))
     }
-    const fragments = this.#parts.index.fragmentsOf(found)
+    const { index } = this.#parts
+    const fragments = index.fragmentsOf(found)
     for (const { seq, row: fragment } of fragments) {
       checkSignal(signal, 'verifying')
-      const there = await readEntry(file, init, fragment.offset, size, deep)
+      const there = await this.#read(file, init, fragment.offset, size)
       const why =
         there.kind === 'damaged'
           ? there.why
@@ -146,11 +174,15 @@ class Run {
               equalBytes(there.entry.fragmentHash, fragment.hash)
             ? undefined
             : 'another fragment is in its place'
-      if (why !== undefined) this.damaged.push({ ...ofFile(found, why), first: seq, last: seq })
+      // What the ledger knows to be lost is told there.
+      const known = index.damagedRow(id.camera, id.log, seq)?.state === 'lost'
+      if (why !== undefined && !known) this.damaged.push({ ...ofFile(found, why), first: seq, last: seq })
       this.#count(found, seq, seq)
       this.fragments++
       this.bytes += fragment.bytes
-      onProgress?.(this)
+      const { files, fragments: done, bytes } = this
+      onProgress?.({ files, fragments: done, bytes, percent: this.#percent(done) })
+      await this.#pace?.(fragment.bytes)
     }
     if (fragments.length !== row.fragments) {
       this.missing.push(ofFile(found, `${row.fragments} fragments expected, ${fragments.length} are in the index`))
@@ -161,6 +193,16 @@ class Run {
       if (rest.kind === 'entry') {
         this.unindexed.push({ ...ofFile(found, 'not in the index'), first: rest.entry.seq, last: rest.entry.seq })
       }
+    }
+  }
+
+  /** A sector that cannot be read damages what is in it, not the whole file. */
+  async #read(file: DiskFile, init: InitSegment, offset: number, size: number): Promise<SoundEntry | Damage> {
+    try {
+      return await readEntry(file, init, offset, size, this.#options.deep)
+    } catch (error) {
+      if (systemCode(error) !== 'EIO') throw error
+      return { kind: 'damaged', offset, endOffset: offset, why: 'the disk cannot read it (EIO)' }
     }
   }
 
