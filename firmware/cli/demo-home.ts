@@ -44,7 +44,7 @@ export class DemoHome {
     const storage = this.#launch(
       'storage',
       [
-        ...['storage', 'run', '--root', this.#disk, '--listen', '127.0.0.1:0'],
+        ...['storage', 'run', '--root', this.#disk, '--listen', '127.0.0.1:0', '--min-free', '1GiB'],
         ...['--p2p', `127.0.0.1:${listen.port}`],
       ],
       signal,

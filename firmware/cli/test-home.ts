@@ -81,7 +81,7 @@ export class TestHome {
 
   async startStorage(flags: readonly string[] = []): Promise<Program> {
     const program = this.#launch('storage', [
-      ...['storage', 'run', '--root', this.disk, '--listen', `127.0.0.1:${this.#storagePort}`],
+      ...['storage', 'run', '--root', this.disk, '--listen', `127.0.0.1:${this.#storagePort}`, '--min-free', '1GiB'],
       ...['--p2p', `127.0.0.1:${this.#serverPort}`, '--http', '127.0.0.1:0', ...flags],
     ])
     const { listen } = (await program.ready()) as { listen: { port: number } }
