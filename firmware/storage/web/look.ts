@@ -43,7 +43,7 @@ async function statusLook({ agent, traffic, startedWallUs, keyBackupUs }: LookPa
     nowMs: toMs(agent.clock.wallUs()),
     startedMs: toMs(startedWallUs),
     clock: agent.clock.quality(),
-    alarm: agent.intake.alarm ?? null,
+    alarm: agent.alarm ?? null,
     p2p: { state, nat: nat ?? null, problem: problem === undefined ? null : describeError(problem) },
     disk: {
       root: agent.root,
