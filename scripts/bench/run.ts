@@ -14,6 +14,7 @@ import { indexMonth } from './index-month.ts'
 import { manyCameras } from './many-cameras.ts'
 import { idleShare } from './process-use.ts'
 import { relay } from './relay.ts'
+import { ringOpen } from './ring-open.ts'
 import { ringWrites } from './ring-writes.ts'
 import { judge, type Row, tableOf } from './row.ts'
 import { throughput } from './throughput.ts'
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   throughput,
   camera: cameraCost,
   ring: ringWrites,
+  'ring-open': ringOpen,
   ack: manyCameras,
   connect,
   relay,

@@ -1,4 +1,4 @@
-/** The file that is read again and again, kept open in between. */
+/** Files that are read again and again, kept open in between. */
 import type { DiskFile } from '../../platform/disk.ts'
 import type { Patience } from './patience.ts'
 
@@ -11,10 +11,14 @@ interface OpenFile {
 export class KeptOpen {
   readonly #open: (key: number) => Promise<DiskFile>
   readonly #patience: Patience
-  #kept: OpenFile | undefined
+  readonly #most: number
+  /** By key; least recently used first. */
+  readonly #kept = new Map<number, OpenFile>()
 
-  constructor(open: (key: number) => Promise<DiskFile>, patience: Patience) {
+  /** At most `most` stay open that nobody reads from. */
+  constructor(open: (key: number) => Promise<DiskFile>, patience: Patience, most: number) {
     this.#open = open
+    this.#most = most
     this.#patience = patience
   }
 
@@ -25,7 +29,7 @@ export class KeptOpen {
     try {
       return await this.#patience.for(work(await this.#patience.for(used.file)))
     } catch (error) {
-      if (this.#kept === used) this.#kept = undefined
+      if (this.#kept.get(key) === used) this.#kept.delete(key)
       throw error
     } finally {
       used.users--
@@ -33,24 +37,27 @@ export class KeptOpen {
     }
   }
 
-  /** Closes the file, once nobody reads from it any more. With `key`, only when it is that one. */
+  /** Closes all files, or the one, once nobody reads from them any more. */
   forget(key?: number): void {
-    const kept = this.#kept
-    if (kept === undefined || (key !== undefined && kept.key !== key)) return
-    this.#kept = undefined
-    this.#closeUnused(kept)
+    for (const [at, file] of [...this.#kept]) {
+      if (key !== undefined && key !== at) continue
+      this.#kept.delete(at)
+      this.#closeUnused(file)
+    }
   }
 
   #take(key: number): OpenFile {
-    if (this.#kept?.key === key) return this.#kept
-    this.forget()
-    this.#kept = { key, file: this.#open(key), users: 0 }
-    return this.#kept
+    const used = this.#kept.get(key) ?? { key, file: this.#open(key), users: 0 }
+    this.#kept.delete(key)
+    this.#kept.set(key, used)
+    const [oldest] = this.#kept.keys()
+    if (this.#kept.size > this.#most && oldest !== undefined) this.forget(oldest)
+    return used
   }
 
   #closeUnused(file: OpenFile): void {
     // An open that nobody waits for any more may still come through.
-    if (file.users === 0 && file !== this.#kept) void file.file.then(letGo, () => {})
+    if (file.users === 0 && this.#kept.get(file.key) !== file) void file.file.then(letGo, () => {})
   }
 }
 

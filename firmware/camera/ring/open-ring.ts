@@ -74,7 +74,8 @@ async function load(options: RingOptions, marker: Marker, release: () => Promise
   const files = await store.list()
   const mark = await store.readMark()
   const readers = new Map(files.map(({ number }) => [number, store.reader(number)]))
-  const { inventory, epoch, current } = await surveySlabs(readers, mark, camera.publicKey)
+  const survey = () => surveySlabs(readers, mark, camera.publicKey)
+  const { inventory, epoch, current } = await store.surveying(survey)
   if (inventory.log(sealer.log) !== undefined) {
     throw new HomewardError('INTERNAL', `log ${sealer.log} is on the card already; every opening needs one of its own`)
   }

@@ -12,6 +12,9 @@ import { RESERVE_BYTES } from './slabs.ts'
 /** Reads of the first size step over damage; where the card cannot read, ever smaller ones find what it still can. */
 const WINDOW_BYTES = [1024 * 1024, 64 * 1024, BLOCK_BYTES]
 
+/** Slabs that are looked through at the same time: a card answers a few small reads together nearly as fast as one. */
+export const SLABS_AT_ONCE = 4
+
 export interface SlabReader {
   readonly bytes: number
   /** Fewer bytes at the end of the slab; undefined where the card cannot read. */

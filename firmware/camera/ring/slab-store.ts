@@ -11,7 +11,7 @@ import { KeptOpen, letGo } from './kept-open.ts'
 import type { Entry } from './log-index.ts'
 import { ACKS_FILE } from './marker.ts'
 import type { Patience } from './patience.ts'
-import { reserveStart, type SlabReader } from './scan.ts'
+import { reserveStart, SLABS_AT_ONCE, type SlabReader } from './scan.ts'
 import { RESERVE_BYTES, slabName, slabNumber } from './slabs.ts'
 
 export interface SlabFile {
@@ -26,6 +26,8 @@ export class SlabStore {
   readonly #patience: Patience
   /** The slab that was read last: backlog is read record by record. */
   readonly #reading: KeptOpen
+  /** While all of the card is looked through. */
+  #surveying: KeptOpen | undefined
   #selected: DiskFile | undefined
   #marks: DiskFile | undefined
   #writtenBytes = 0
@@ -35,7 +37,11 @@ export class SlabStore {
     this.dir = dir
     this.slabBytes = slabBytes
     this.#patience = patience
-    this.#reading = new KeptOpen((number) => disk.open(this.#path(number), 'read'), patience)
+    this.#reading = this.#keptOpen(1)
+  }
+
+  #keptOpen(most: number): KeptOpen {
+    return new KeptOpen((number) => this.#disk.open(this.#path(number), 'read'), this.#patience, most)
   }
 
   get writtenBytes(): number {
@@ -130,11 +136,24 @@ export class SlabStore {
     }
   }
 
+  /** While `work` looks through the slabs, a few of them stay open, for it reads each of them in many small pieces. */
+  async surveying<T>(work: () => Promise<T>): Promise<T> {
+    const files = this.#keptOpen(SLABS_AT_ONCE)
+    this.#surveying = files
+    try {
+      return await work()
+    } finally {
+      this.#surveying = undefined
+      files.forget()
+    }
+  }
+
   async #readAt(number: number, position: number, bytes: number): Promise<Uint8Array> {
-    return this.#withFile(number, async (file) => {
+    const read = async (file: DiskFile) => {
       const into = new Uint8Array(bytes)
       return into.subarray(0, await file.read(into, position))
-    })
+    }
+    return this.#surveying === undefined ? this.#withFile(number, read) : this.#surveying.use(number, read)
   }
 
   async #withFile<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {

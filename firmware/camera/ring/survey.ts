@@ -15,6 +15,7 @@ import {
   type Found,
   headerAt,
   reserveStart,
+  SLABS_AT_ONCE,
   type SlabContents,
   type SlabReader,
   scanSlab,
@@ -54,12 +55,14 @@ export async function surveySlabs(
   const lowest = (number: number) => mark?.slabs.get(number) ?? 0
 
   const firsts = new Map<number, Found | undefined>()
-  for (const [number, reader] of readers) firsts.set(number, await headerAt(reader, 0, reserveStart(reader.bytes)))
+  await fewAtOnce([...readers], async ([number, reader]) => {
+    firsts.set(number, await headerAt(reader, 0, reserveStart(reader.bytes)))
+  })
   const epochOf = (number: number) => Math.max(firsts.get(number)?.epoch ?? 0, lowest(number))
   const order = [...readers.keys()].sort((a, b) => epochOf(a) - epochOf(b) || a - b)
 
   const scanned: Scanned[] = []
-  for (const [at, number] of order.entries()) {
+  await fewAtOnce([...order.entries()], async ([at, number]) => {
     const next = order[at + 1]
     const first = firsts.get(number)
     const nextFirst = next === undefined ? undefined : firsts.get(next)
@@ -72,9 +75,9 @@ export async function surveySlabs(
       const complete = (contents: SlabContents) => goesOnIn(inventory, contents, nextFirst)
       scanned.push({ number, contents: await scan(readers, number, lowest(number), complete) })
     }
-  }
+  })
 
-  scanned.sort((a, b) => a.contents.epoch - b.contents.epoch)
+  scanned.sort((a, b) => a.contents.epoch - b.contents.epoch || a.number - b.number)
   const newest = scanned.pop()
   for (const slab of scanned) {
     inventory.addSlab(slab.number, slab.contents.epoch)
@@ -93,6 +96,16 @@ export async function surveySlabs(
   for (const log of inventory.logs()) log.findHoles(trusted ? 0 : log.first)
   const epoch = Math.max(mark?.epoch ?? 0, ...inventory.slabs().map((slab) => slab.epoch))
   return { inventory, epoch, current }
+}
+
+/** Rejects with the first error once all that was begun has come to its end. */
+async function fewAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const run = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  const results = await Promise.allSettled(Array.from({ length: SLABS_AT_ONCE }, run))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
 function scan(

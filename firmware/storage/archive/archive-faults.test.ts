@@ -2,8 +2,22 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeDisk } from '../../platform/disk-fake.ts'
+import { seededRandom } from '../../platform/random.ts'
 import { type ErrorCode, isHomewardError, isRetryable } from '../../wire/errors.ts'
-import { CAMERA, footage, headerOf, LOG, makeRig, type Rig, ROOT, SECOND, T0 } from './archive-fixture.ts'
+import {
+  CAMERA,
+  footage,
+  headerOf,
+  INIT,
+  LOG,
+  makeRig,
+  mediaAt,
+  type Rig,
+  ROOT,
+  SECOND,
+  T0,
+} from './archive-fixture.ts'
+import { FakeIndexHome } from './index-store-fake.ts'
 
 const FIRST = 'Door/2026-03-14/10/00-00.000Z.00000000000000a1-0.mp4'
 
@@ -163,6 +177,23 @@ test('less in the place of what was taken back leaves nothing of it behind', asy
   const again = await makeRig({ disk: rig.disk, home: rig.home })
   await sound(again, 4)
   await again.archive.close()
+})
+
+test('a commit that nobody knows the outcome of: nothing is touched until the next start, which finds it or not', async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const rig = await named({ home: new FakeIndexHome(undefined, seededRandom(seed)) })
+    await rig.storeAll(0, 2)
+    rig.home.store.doubtfulFailure = Object.assign(new Error('EIO: commit'), { code: 'EIO' })
+    await refused(Promise.all([rig.store({ seq: 3 }), rig.store({ seq: 4 }), rig.store({ seq: 5 })]), 'DISK_FAILED')
+    assert.ok(rig.archive.doubtful)
+    // Less, and other bytes, in the place of what may be committed.
+    await refused(rig.store({ seq: 3 }, { init: INIT, fragment: mediaAt(3, 99) }), 'DISK_FAILED')
+    await rig.archive.close()
+    const again = await makeRig({ disk: rig.disk, home: rig.home })
+    await again.storeAll(3, 5)
+    await sound(again, 6)
+    await again.archive.close()
+  }
 })
 
 test('entries that reached the journal but not the index are not forgotten', async () => {
