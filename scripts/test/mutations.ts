@@ -18,6 +18,7 @@ const RING = 'firmware/camera/ring'
 const ARCHIVE = 'firmware/storage/archive'
 const RING_CUTS = `${RING}/ring-crash.test.ts`
 const DISK_CUTS = `${ARCHIVE}/archive-crash.test.ts`
+const ACK_ORDER = 'firmware/storage/ack-order.test.ts'
 const DISK_FAULTS = 'firmware/storage/disk-faults.test.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -42,14 +43,14 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${RING}/card-writer.ts`,
     find: '    await this.writeMark()\n    await this.#store.select(plan.number)\n',
     replace: '    await this.#store.select(plan.number)\n',
-    test: RING_CUTS,
+    test: `${RING}/ring-failures.test.ts`,
   },
   {
     breaks: 'the two slots of the ACK mark take turns',
     file: `${RING}/slab-store.ts`,
     find: '(mark.counter % 2) * SLOT_BYTES',
     replace: '0',
-    test: RING_CUTS,
+    test: `${RING}/slab-store.test.ts`,
   },
   {
     breaks: 'a record on the card is believed only with its checksum',
@@ -107,7 +108,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${ARCHIVE}/batch-writer.ts`,
     find: '    await index.commit(rows.changes())\n    this.#unapplied = []\n',
     replace: '    void index.commit(rows.changes())\n    this.#unapplied = []\n',
-    test: DISK_CUTS,
+    test: ACK_ORDER,
   },
   {
     breaks: 'a fragment is answered for after the folders of its file are synced',
@@ -160,10 +161,10 @@ export const MUTATIONS: readonly Mutation[] = [
     test: DISK_CUTS,
   },
   {
-    breaks: 'after a failed sync a file is written no more',
-    file: `${ARCHIVE}/batch-writer.ts`,
-    find: '    writer.remove(file)\n    batch.failed.set',
-    replace: '    batch.failed.set',
+    breaks: 'after a failed sync a file is cut at its last commit',
+    file: `${ARCHIVE}/open-file.ts`,
+    find: '      await this.#handle?.truncate(this.#committed.tail.bytes)\n',
+    replace: '',
     test: `${ARCHIVE}/archive-faults.test.ts`,
   },
   {
@@ -194,7 +195,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'firmware/storage/intake.ts',
     find: 'gap: (header, gap) => archive.gap(camera, header, gap.reason, gap.note),',
     replace: 'gap: async (header, gap) => { archive.gap(camera, header, gap.reason, gap.note).catch(() => {}) },',
-    test: 'firmware/storage/ack-order.test.ts',
+    test: ACK_ORDER,
   },
   {
     breaks: 'a disk whose open files fail for ever is opened again',

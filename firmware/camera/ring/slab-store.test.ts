@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../../platform/clock-fake.ts'
 import { FakeDisk } from '../../platform/disk-fake.ts'
+import { seededRandom } from '../../platform/random.ts'
 import { isHomewardError, systemCode } from '../../wire/errors.ts'
 import { BLOCK_BYTES, encodeCardRecord } from './card-record.ts'
 import type { Entry } from './log-index.ts'
@@ -13,12 +14,16 @@ import { SlabStore } from './slab-store.ts'
 
 const STALL_MS = 1000
 
+function storeOn(disk: FakeDisk, clock = new FakeClock()): SlabStore {
+  return new SlabStore(disk, DIR, SLAB_BYTES, new Patience(clock, STALL_MS))
+}
+
 /** Slabs 0 and 1 with three records each, of their first use. */
 async function scene() {
   const disk = new FakeDisk()
   const clock = new FakeClock()
   await disk.makeDir(DIR)
-  const store = new SlabStore(disk, DIR, SLAB_BYTES, new Patience(clock, STALL_MS))
+  const store = storeOn(disk, clock)
   const sealer = new FakeSealer()
 
   async function write(slab: number, place: number, seq: number, epoch: number): Promise<Entry> {
@@ -142,6 +147,36 @@ test('on a card that nothing is written to, nothing stays open', async () => {
   await store.read(entryAt(entries, 0), 1)
   await store.reader(1).read(0, 10)
   assert.equal(files(), ['open 0000', 'close 0000', 'open 0001', 'close 0001'])
+})
+
+test('a power cut in the middle of an ACK mark leaves the one before', async () => {
+  const { disk, store } = await scene()
+  // Long enough to be torn.
+  const mark = (counter: number) => {
+    const acked = Array.from({ length: 200 }, (_, at): [number, number] => [at * 30, at * 30 + counter])
+    const log = { log: '00000000000000aa', recipient: new Uint8Array(32), end: 6000, acked }
+    return { counter, epoch: 1, complete: true, slabs: new Map(), logs: [log] }
+  }
+  await store.writeMark(mark(1))
+  for (const folder of ['/', '/card', DIR]) await disk.syncDir(folder)
+  for (let counter = 2; counter < 6; counter++) {
+    const cuts: FakeDisk[] = []
+    const stop = disk.watch(({ operation, path }) => {
+      if (operation === 'write' && path.endsWith('acks')) cuts.push(disk.fork())
+    })
+    await store.writeMark(mark(counter))
+    stop()
+    for (let seed = 1; seed <= 30; seed++) {
+      const cut = cuts[0]?.fork()
+      cut?.crash(seededRandom(seed), 'mixed')
+      const found = cut && (await storeOn(cut).readMark()).mark
+      assert.ok(
+        found !== undefined && found.counter >= counter - 1,
+        `counter ${counter}, seed ${seed}: ${found?.counter}`,
+      )
+    }
+  }
+  store.close()
 })
 
 test.run()
