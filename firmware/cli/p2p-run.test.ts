@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { makeCertificate } from '../link/certificate.ts'
@@ -23,6 +24,7 @@ interface Up {
   readonly listen: { readonly host: string; readonly port: number }
   readonly tlsListen: { readonly host: string; readonly port: number }
   readonly key: string
+  readonly metrics?: { readonly port: number }
 }
 
 async function start(folder: string, ...flags: string[]): Promise<{ program: CommandRun; up: Up }> {
@@ -78,6 +80,39 @@ test('takes a certificate that it is given, and says what is wrong with one', as
   assertRefused(await run('--tls-listen', taken), 1, /TCP port \d+ is taken by another program/)
   assertRefused(await run('--listen', '127.0.0.1:65535'), 2, /there is no TCP port 65538/)
   await program.end('SIGTERM')
+})
+
+test('a renewed certificate is taken on SIGHUP, and metrics are served', async ({ folder }) => {
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const write = async ({ cert: first, key: second } = makeCertificate()) => {
+    await writeFile(cert, first)
+    await writeFile(key, second)
+  }
+  await write()
+  const { program, up } = await start(folder, '--tls-cert', cert, '--tls-key', key, '--metrics', '127.0.0.1:0')
+  const shown = () =>
+    new Promise<string | undefined>((resolve, reject) => {
+      const socket = connectTls({ port: up.tlsListen.port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerX509Certificate()?.fingerprint256)
+        socket.destroy()
+      }).on('error', reject)
+    })
+  const before = await shown()
+  await write()
+  program.child.kill('SIGHUP')
+  await program.printed('the certificate is renewed')
+  assert.is.not(await shown(), before)
+  await writeFile(key, 'no key')
+  program.child.kill('SIGHUP')
+  await program.printed('the certificate until now stays in use')
+  assert.is(await keyAt(up), up.key)
+
+  const { port } = up.metrics ?? { port: 0 }
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  assert.match(text, /^homeward_p2p_tls_total\{outcome="accepted"\} [1-9]/m)
+  const taken = ['p2p', '--listen', '127.0.0.1:0', '--state', join(folder, 'second'), '--metrics', `127.0.0.1:${port}`]
+  assertRefused(await homeward(taken), 1, /TCP port \d+ is taken.*another port for --metrics/s)
+  assert.is((await program.end('SIGTERM')).status, 0)
 })
 
 const withRedis = hasRedis() ? test : test.skip

@@ -1,18 +1,21 @@
 /** Starts the P2P server. */
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
-import { type CertificateFiles, loadCertificate } from '../link/certificate.ts'
+import { type Certificate, type CertificateFiles, loadCertificate } from '../link/certificate.ts'
 import { type Identity, loadIdentity } from '../link/identity.ts'
 import { TLS_PORT_STEP } from '../link/server-addresses.ts'
 import type { ServerPlace } from '../link/server-key.ts'
 import { UdxPort } from '../link/udx-port.ts'
+import { CertificateWatch, type CertificateWatchOptions } from '../p2p/certificate-watch.ts'
+import { P2pMetrics } from '../p2p/metrics.ts'
+import { MetricsListener } from '../p2p/metrics-listener.ts'
 import { P2pServer } from '../p2p/server.ts'
 import { TlsListener } from '../p2p/tls-listener.ts'
 import type { Clock } from '../platform/clock.ts'
 import { RealClock } from '../platform/clock-real.ts'
 import { realRandom } from '../platform/random.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
-import { type CommonSettings, type RunningProgram, runProgram } from './agent-process.ts'
+import { type Closable, type CommonSettings, type RunningProgram, runProgram } from './agent-process.ts'
 import { openRegistry } from './p2p-registry.ts'
 
 export interface P2pSettings extends CommonSettings {
@@ -26,13 +29,16 @@ export interface P2pSettings extends CommonSettings {
   readonly registry: string
   /** Where devices reach this server, if that is not where it listens. */
   readonly public: ServerPlace | undefined
+  /** Where Prometheus asks. */
+  readonly metrics: ServerPlace | undefined
 }
 
 /** Until a signal; resolves with the exit status. */
 export function runP2p(settings: P2pSettings): Promise<number> {
   return runProgram(settings, async (log) => {
     const server = await startP2p(settings, log)
-    log.info({ listen: server.listen, tlsListen: server.tlsListen, key: server.key }, 'P2P server is up')
+    const { listen, tlsListen, key, metrics } = server
+    log.info({ listen, tlsListen, key, ...(metrics === undefined ? {} : { metrics }) }, 'P2P server is up')
     return server
   })
 }
@@ -42,6 +48,7 @@ interface RunningP2p extends RunningProgram {
   readonly tlsListen: ServerPlace
   /** As text; pinned by storage devices and in setup codes. */
   readonly key: string
+  readonly metrics: ServerPlace | undefined
 }
 
 async function startP2p(settings: P2pSettings, log: Logger): Promise<RunningP2p> {
@@ -74,7 +81,14 @@ async function startP2p(settings: P2pSettings, log: Logger): Promise<RunningP2p>
     random: realRandom,
   })
   server.start()
+  const metrics = await listenMetrics(settings, server).catch(async (error: unknown) => {
+    await server.close()
+    await Promise.all([second?.close(), port.close()])
+    throw error
+  })
+  const renewal = files === undefined ? undefined : await watchCertificate(settings.state, files, tls, clock, log)
   return {
+    metrics: metrics?.place,
     listen,
     tlsListen: tls.place,
     key: identity.uid,
@@ -88,6 +102,8 @@ async function startP2p(settings: P2pSettings, log: Logger): Promise<RunningP2p>
       }),
     },
     close: async () => {
+      await renewal?.close()
+      await metrics?.listener.close()
       await server.close()
       await second?.close()
       await port.close()
@@ -99,7 +115,41 @@ async function listenTls(settings: P2pSettings, identity: Identity, clock: Clock
   const listen = tlsPlace(settings)
   const certificate = await loadCertificate(settings.state, files)
   const listener = await TlsListener.listen({ listen, certificate, identity, clock })
-  return { listener, place: { host: listen.host, port: listener.port } }
+  return { listener, certificate, place: { host: listen.host, port: listener.port } }
+}
+
+async function listenMetrics({ metrics }: P2pSettings, server: P2pServer) {
+  if (metrics === undefined) return undefined
+  const listener = await MetricsListener.listen(metrics, new P2pMetrics(server))
+  return { listener, place: { host: metrics.host, port: listener.port } }
+}
+
+/** A renewed certificate is taken without a restart: within a minute, or at once on SIGHUP. */
+async function watchCertificate(
+  stateDir: string,
+  files: CertificateFiles,
+  { listener, certificate }: { readonly listener: TlsListener; readonly certificate: Certificate },
+  clock: Clock,
+  log: Logger,
+): Promise<Closable> {
+  const options: CertificateWatchOptions = {
+    ...{ stateDir, files, clock },
+    onRenewed: (renewed) => {
+      listener.useCertificate(renewed)
+      log.info({ cert: files.cert }, 'the certificate is renewed: new connections get it')
+    },
+    onProblem: (message) => log.warn(`${message}; the certificate until now stays in use`),
+  }
+  const watch = new CertificateWatch(options, certificate)
+  const reload = () => void watch.reload()
+  await watch.start()
+  process.on('SIGHUP', reload)
+  return {
+    close: () => {
+      process.off('SIGHUP', reload)
+      return watch.close()
+    },
+  }
 }
 
 /** UDP under the number of the TLS port. Without it devices cannot tell what their NAT does, and all else goes on. */

@@ -31,6 +31,15 @@ const SETTINGS = {
     },
     undefined,
   ),
+  metrics: hostPort(
+    {
+      key: 'metrics',
+      placeholder: 'HOST:PORT',
+      help: 'metrics for Prometheus, without a password: best on 127.0.0.1 (default: none)',
+    },
+    undefined,
+    true,
+  ),
 }
 
 /** `memory`, or the URL of a Redis. */

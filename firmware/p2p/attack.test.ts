@@ -17,7 +17,7 @@ import { MemoryRegistry } from './registry/memory.ts'
 import { Rendezvous } from './rendezvous.ts'
 import { SERVER_ADDRESS, World } from './world-fake.ts'
 
-const EMPTY = { uids: 0, keys: 0, relays: 0, tlsConnections: 0 }
+const EMPTY = { uids: 0, keys: 0, relays: 0, relaysByKind: { udp: 0, tls: 0 }, tlsConnections: 0 }
 
 /** Somebody with a socket, who sends what he likes and sees what comes back. */
 class Stranger {

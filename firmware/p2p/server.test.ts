@@ -74,7 +74,14 @@ test('more tags than fit one datagram go in several', async () => {
   storage.candidates = Array.from({ length: 12 }, (_, index) => ({ host: `2001:db8::${index + 1}`, port: 65_535 }))
   storage.registration.refresh()
   await world.pass(50)
-  assert.equal(await world.server.stats(), { uids: 1, keys: 230, sources: 2, relays: 0, tlsConnections: 0 })
+  assert.equal(await world.server.stats(), {
+    uids: 1,
+    keys: 230,
+    sources: 2,
+    relays: 0,
+    relaysByKind: { udp: 0, tls: 0 },
+    tlsConnections: 0,
+  })
   const camera = world.camera()
   for (const tag of [tags[0], tags[40], tags[229]]) {
     const located = await world.during(camera.lookUp(storage.identity.publicKey, tag ?? world.tag()), 5)
@@ -167,7 +174,14 @@ test('a device that went away is forgotten', async () => {
   await world.during(camera.lookUp(storage.identity.publicKey, tag))
   await world.pass(REFRESH_MAX_MS + 1000)
   assert.is(await codeOf(world.during(camera.lookUp(storage.identity.publicKey, tag))), 'SERVER_UNREACHABLE')
-  assert.equal(await world.server.stats(), { uids: 0, keys: 0, sources: 4, relays: 0, tlsConnections: 0 })
+  assert.equal(await world.server.stats(), {
+    uids: 0,
+    keys: 0,
+    sources: 4,
+    relays: 0,
+    relaysByKind: { udp: 0, tls: 0 },
+    tlsConnections: 0,
+  })
   await world.close()
 })
 

@@ -59,6 +59,7 @@ export interface P2pServerStats extends RegistryStats {
   readonly sources: number
   /** Open now, those too that wait for their second end. */
   readonly relays: number
+  readonly relaysByKind: { readonly udp: number; readonly tls: number }
   readonly tlsConnections: number
 }
 
@@ -112,6 +113,7 @@ export class P2pServer {
       ...(await this.#registry.stats()),
       sources: this.#rendezvous.sources,
       relays: this.#shares.relays,
+      relaysByKind: { udp: this.#udpRelays?.open ?? 0, tls: this.#tlsRelays?.open ?? 0 },
       tlsConnections: this.#tls?.connections ?? 0,
     }
   }

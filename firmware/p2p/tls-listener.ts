@@ -73,11 +73,8 @@ export class TlsListener {
     this.#rate = new RateLimit(options.clock, this.#limits.handshakes, MAX_SOURCES)
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#admit(socket))
     this.#tls = createTlsServer({
-      ...options.certificate,
-      minVersion: 'TLSv1.3',
+      ...contextOf(options.certificate),
       handshakeTimeout: this.#limits.handshakeMs,
-      // A connection that is taken up again saves nobody here anything, and tickets cost memory and a write.
-      secureOptions: constants.SSL_OP_NO_TICKET,
     })
     this.#tls.on('secureConnection', (socket) => this.#accept(socket))
     this.#tls.on('tlsClientError', (_error, socket) => {
@@ -120,6 +117,11 @@ export class TlsListener {
   /** Open now, those in their handshake too. */
   get connections(): number {
     return this.#sockets.size
+  }
+
+  /** For connections from now on; those that are open stay as they are. */
+  useCertificate(certificate: Certificate): void {
+    this.#tls.setSecureContext(contextOf(certificate))
   }
 
   /** Who answers from now on. */
@@ -202,4 +204,9 @@ export class TlsListener {
       onLate: () => this.counters.late++,
     })
   }
+}
+
+function contextOf(certificate: Certificate) {
+  // A connection that is taken up again saves nobody here anything, and tickets cost memory and a write.
+  return { ...certificate, minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET } as const
 }

@@ -57,6 +57,11 @@ export class TlsRelays {
     return [...this.#waiting.values()].reduce((sum, { owner, camera }) => sum + Number(!!owner) + Number(!!camera), 0)
   }
 
+  /** Relays, those too that wait for one of their ends. */
+  get open(): number {
+    return this.#waiting.size + this.#relays.size
+  }
+
   async join(request: RelayRequest, from: TlsOrigin): Promise<void> {
     const isOwner = request.uid !== undefined
     const isProven = !isOwner || (await this.#isRegistered(request))

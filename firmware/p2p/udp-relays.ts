@@ -103,6 +103,11 @@ export class UdpRelays {
     this.#options = options
   }
 
+  /** Those too that wait for their second end. */
+  get open(): number {
+    return this.#entries.size
+  }
+
   /** The answers to one end's request, to either end. */
   async join(request: RelayRequest, from: UdpOrigin): Promise<readonly Delivery[]> {
     const { uid } = request
