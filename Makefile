@@ -5,7 +5,7 @@ HOMEWARD := $(NODE) dist/cli/main.js
 PACKAGES := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench netlab build clean
+.PHONY: help demo test bench soak netlab build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,6 +24,10 @@ bench: build ## speed and memory, each beside a rival or the bare limit in the s
 	@scripts/need ffmpeg
 	-@scripts/need iproute2:ip nftables:nft conntrack coturn:turnserver
 	@exec $(NODE) --import tsx scripts/bench/run.ts $(ONLY)
+
+soak: build ## the long versions of some tests (ONLY=fuzz for one, ONLY=list says which)
+	@scripts/need ffmpeg
+	@exec $(NODE) --import tsx scripts/soak/run.ts $(ONLY)
 
 netlab: build ## the programs behind real NATs, as root (NETLAB="try two-cones 20" or "up same-lan")
 	@scripts/need iproute2:ip nftables:nft conntrack

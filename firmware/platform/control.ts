@@ -173,7 +173,8 @@ function errorFrom(description: ErrorDescription): HomewardError {
   return new HomewardError(code, description.message, description.hint === undefined ? {} : { hint: description.hint })
 }
 
-function parseRequest(line: string): { command: string; args: unknown } {
+/** One line of a caller, without its end. Throws USAGE. */
+export function parseRequest(line: string): { command: string; args: unknown } {
   let value: unknown
   try {
     value = JSON.parse(line)

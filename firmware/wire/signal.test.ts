@@ -39,6 +39,7 @@ const bodies: readonly AnswerBody[] = [
   { t: 'kept', ttlMs: 3_600_000, observed: bytes(19), cookie: bytes(22), tls: 65_535 },
   { t: 'refused', reason: 'address-full' },
   { t: 'found', statement, signature: bytes(64), storage: bytes(19), asker: bytes(19), tls: 65_535 },
+  { t: 'elsewhere', host: 'h'.repeat(253), port: 65_535, tls: 65_535 },
   { t: 'carried', from: bytes(19), handle: bytes(HANDLE_MAX_BYTES), box: bytes(BOX_MAX_BYTES) },
   { t: 'returned', box: bytes(BOX_MAX_BYTES), storage: bytes(19) },
   { t: 'relay-ready', stream: 0xffff_ffff },
