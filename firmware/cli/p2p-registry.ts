@@ -3,9 +3,7 @@ import type { Logger } from 'pino'
 import type { Identity } from '../link/identity.ts'
 import type { ServerPlace } from '../link/server-key.ts'
 import { MemoryRegistry } from '../p2p/registry/memory.ts'
-import { RedisStore } from '../p2p/registry/redis-store.ts'
 import type { Registry } from '../p2p/registry/registry.ts'
-import { SharedRegistry } from '../p2p/registry/shared.ts'
 import type { Clock } from '../platform/clock.ts'
 import { toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
@@ -38,6 +36,11 @@ export async function openRegistry(options: OpenRegistry): Promise<Registry> {
       hint: 'Say with --public HOST:PORT where devices reach this very server: the others send them there.',
     })
   }
+  // Only who shares anything waits for the client of Redis to be loaded.
+  const [{ RedisStore }, { SharedRegistry }] = await Promise.all([
+    import('../p2p/registry/redis-store.ts'),
+    import('../p2p/registry/shared.ts'),
+  ])
   const store = new RedisStore({
     url: registry,
     self: { host: self.host, port: self.port, tls: tlsListen.port },

@@ -7,8 +7,6 @@ import { TLS_PORT_STEP } from '../link/server-addresses.ts'
 import type { ServerPlace } from '../link/server-key.ts'
 import { UdxPort } from '../link/udx-port.ts'
 import { CertificateWatch, type CertificateWatchOptions } from '../p2p/certificate-watch.ts'
-import { P2pMetrics } from '../p2p/metrics.ts'
-import { MetricsListener } from '../p2p/metrics-listener.ts'
 import { P2pServer } from '../p2p/server.ts'
 import { TlsListener } from '../p2p/tls-listener.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -120,6 +118,10 @@ async function listenTls(settings: P2pSettings, identity: Identity, clock: Clock
 
 async function listenMetrics({ metrics }: P2pSettings, server: P2pServer) {
   if (metrics === undefined) return undefined
+  const [{ P2pMetrics }, { MetricsListener }] = await Promise.all([
+    import('../p2p/metrics.ts'),
+    import('../p2p/metrics-listener.ts'),
+  ])
   const listener = await MetricsListener.listen(metrics, new P2pMetrics(server))
   return { listener, place: { host: metrics.host, port: listener.port } }
 }
