@@ -3,6 +3,7 @@ import type { ErrorCode } from '../wire/errors.ts'
 import { type Address, formatAddress } from './address.ts'
 import type { ChannelCloseReason, ChannelPath } from './channel.ts'
 import { isBetter, rankOf } from './path-rank.ts'
+import { SEARCH_LIMIT_MS, type SearchRole } from './port-search.ts'
 
 /**
  * Probes to each address, counted from its first: dense at the start, for a lost datagram must not cost a second on a LAN
@@ -36,10 +37,12 @@ export interface DirectCandidate {
   readonly path: 'lan' | 'punched'
   /**
    * Met there before or named in the setup code; announced by the storage device; where the server sees it; where something
-   * of it came from just now.
+   * of it came from just now; the same, after a search for a port.
    */
-  readonly source: 'known' | 'looked-up' | 'observed' | 'heard'
+  readonly source: 'known' | 'looked-up' | 'observed' | 'heard' | 'searched'
   readonly address: Address
+  /** The socket of a search that it is reached from; missing for the device's own port. */
+  readonly via?: number
 }
 
 export interface RelayCandidate {
@@ -73,12 +76,21 @@ export type LookUpState =
   | { readonly name: 'answered'; readonly tookMs: number; readonly addresses: number }
   | { readonly name: 'failed'; readonly tookMs: number; readonly code: ErrorCode; readonly hint: string | undefined }
 
+/** A search for a port. `left`: not needed any more. `refused`: the storage device searches for another camera, or will not. */
+export type SearchState =
+  | { readonly name: 'none' }
+  | { readonly name: 'running'; readonly role: SearchRole; readonly sinceMs: number }
+  | { readonly name: 'found' | 'failed' | 'refused' | 'left'; readonly tookMs: number }
+
 export interface Attempt {
   readonly number: number
   readonly startedMs: number
   readonly lookUp: LookUpState
   /** Requests to punch that were sent; undefined when there is nobody to carry them. */
   readonly punches: number | undefined
+  /** Where the server sees the storage device, once it has said so. */
+  readonly observed: Address | undefined
+  readonly search: SearchState
   readonly trials: readonly Trial[]
 }
 
@@ -86,7 +98,12 @@ export interface Attempt {
 export function newAttempt(number: number, candidates: readonly Candidate[], server: boolean, nowMs: number): Attempt {
   const lookUp: LookUpState = server ? { name: 'waiting', sinceMs: nowMs } : { name: 'none' }
   const punches = server ? 0 : undefined
-  return addCandidates({ number, startedMs: nowMs, lookUp, punches, trials: [] }, candidates, nowMs)
+  const search: SearchState = { name: 'none' }
+  return addCandidates(
+    { number, startedMs: nowMs, lookUp, punches, observed: undefined, search, trials: [] },
+    candidates,
+    nowMs,
+  )
 }
 
 /**
@@ -157,6 +174,7 @@ export function nextDueMs(attempt: Attempt, current: ChannelPath | undefined): n
   const times = attempt.trials.map(dueMs)
   times.push(punchDueMs(attempt, current))
   if (attempt.lookUp.name === 'waiting') times.push(attempt.lookUp.sinceMs + LOOK_UP_LIMIT_MS)
+  if (attempt.search.name === 'running') times.push(attempt.search.sinceMs + SEARCH_LIMIT_MS)
   return Math.min(...times)
 }
 
@@ -240,7 +258,7 @@ function countDue(scheduleMs: readonly number[], startedMs: number, nowMs: numbe
   return scheduleMs.filter((atMs) => startedMs + atMs <= nowMs).length
 }
 
-/** An address is tried once, whatever it is thought to be. */
+/** An address is tried once from each socket, whatever it is thought to be. */
 function keyOf(candidate: Candidate): string {
-  return 'address' in candidate ? formatAddress(candidate.address) : candidate.path
+  return 'address' in candidate ? `${formatAddress(candidate.address)} ${candidate.via ?? ''}` : candidate.path
 }

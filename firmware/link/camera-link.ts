@@ -10,10 +10,11 @@ import { HomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import type { Candidate } from './attempt.ts'
 import { CameraOpening } from './camera-opening.ts'
+import { CameraPortSearch } from './camera-port-search.ts'
 import { type Interfaces, localCandidates } from './candidates.ts'
 import type { Channel } from './channel.ts'
 import { initialMachine, nextWakeMs, reduce } from './connect.ts'
-import { type Datagram, type Probe, PUNCH_CANDIDATES_MAX } from './datagram.ts'
+import { type Datagram, type Probe, PUNCH_CANDIDATES_MAX, type Punched } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { buildEnrol } from './enrolment.ts'
 import type { Identity } from './identity.ts'
@@ -25,7 +26,7 @@ import { Peer, PeerTable } from './peer.ts'
 import type { FreshnessSource } from './replay.ts'
 import { Search } from './search.ts'
 import type { CameraHelp } from './server-help.ts'
-import type { UdxPort } from './udx-port.ts'
+import { UdxPort } from './udx-port.ts'
 
 /** Stands in a multicast probe where others have the number of an address. */
 const SEARCH_CANDIDATE = 0xffff
@@ -66,6 +67,7 @@ export class CameraLink {
   #tx = { attempt: 0, tx: '' }
   readonly #openings = new Map<number, CameraOpening>()
   #search: Search | undefined
+  readonly #portSearch: CameraPortSearch<UdxPort>
   /** What ends with an opening that was dropped, as long as it takes. */
   readonly #ending = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -81,6 +83,15 @@ export class CameraLink {
       enrolled: pairing.token === undefined,
       server: server !== undefined,
     })
+    const { port, clock, random } = options
+    this.#portSearch = new CameraPortSearch({
+      ...{ clock, random },
+      open: () => new UdxPort({ host: port.local.host, random }),
+      ask: () => this.#punch(this.#tx.attempt, true),
+      probe: () => this.#probe(this.#tx.attempt, SEARCH_CANDIDATE),
+      send: (datagram, to) => port.send(datagram, to),
+      take: (datagram, from, socket) => this.#take(datagram, from, socket),
+    })
   }
 
   start(): void {
@@ -91,6 +102,7 @@ export class CameraLink {
       this.#search = new Search({ clock, interfaces, hear: (datagram, from) => this.#take(datagram, from) })
     server?.start()
     server?.onReturned((box) => this.#take(box, undefined))
+    server?.onNat((nat) => this.#dispatch({ type: 'nat-seen', side: 'camera', nat }))
     this.#stops.push(
       port.listen(PAIR_KIND, (datagram, from) => this.#take(datagram, from)),
       watchInterfaces(interfaces, clock, () => this.wake()),
@@ -127,6 +139,7 @@ export class CameraLink {
     for (const number of [...this.#openings.keys()]) this.#end(number)
     await Promise.all(this.#ending)
     await this.#search?.close()
+    await this.#portSearch.close()
     await this.#options.server?.close()
   }
 
@@ -153,7 +166,7 @@ export class CameraLink {
   }
 
   #perform(action: LinkAction): void {
-    const { port, clock } = this.#options
+    const { port } = this.#options
     switch (action.type) {
       case 'look-up':
         this.#startLookUp(action.attempt, action.by)
@@ -163,9 +176,10 @@ export class CameraLink {
         this.#search?.stop()
         return
       case 'probe': {
-        const { candidate, attempt, to } = action
+        const { candidate, attempt, to, via } = action
         this.#searchFor(attempt)
-        port.send(this.#peer.seal({ type: 'probe', tx: this.#txOf(attempt), candidate, sentUs: clock.monoUs() }), to)
+        const socket = via === undefined ? port : this.#portSearch.socket(via)
+        socket?.send(this.#probe(attempt, candidate), to)
         return
       }
       case 'enrol':
@@ -176,7 +190,13 @@ export class CameraLink {
         return
       case 'punch':
         this.#searchFor(action.attempt)
-        this.#punch(action.attempt)
+        this.#punch(action.attempt, false)
+        return
+      case 'search':
+        this.#portSearch.start(action.role, action.to)
+        return
+      case 'stop-search':
+        this.#portSearch.stop()
         return
       case 'enrol-by-server':
         this.#enrolByServer(action.attempt)
@@ -200,8 +220,11 @@ export class CameraLink {
 
   #open({ opening: number, way }: Extract<LinkAction, { readonly type: 'open' }>): void {
     const { identity, port, server, clock, random } = this.#options
+    const via = 'via' in way ? way.via : undefined
+    const socket = via === undefined ? undefined : this.#portSearch.takeOut(via)
     const opening = new CameraOpening({
       ...{ number, way, identity, peer: this.#peer, port, server, clock, random },
+      ...(socket === undefined ? {} : { socket }),
       ready: () => this.#dispatch({ type: 'opened', opening: number }),
       closed: (reason) => this.#dispatch({ type: 'channel-closed', opening: number, reason }),
     })
@@ -217,17 +240,21 @@ export class CameraLink {
   }
 
   #searchFor(attempt: number): void {
-    const { clock } = this.#options
-    const tx = this.#txOf(attempt)
-    this.#search?.start(() =>
-      this.#peer.seal({ type: 'probe', tx, candidate: SEARCH_CANDIDATE, sentUs: clock.monoUs() }),
-    )
+    this.#search?.start(() => this.#probe(attempt, SEARCH_CANDIDATE))
   }
 
-  #punch(attempt: number): void {
+  #probe(attempt: number, candidate: number): Uint8Array {
+    const tx = this.#txOf(attempt)
+    return this.#peer.seal({ type: 'probe', tx, candidate, sentUs: this.#options.clock.monoUs() })
+  }
+
+  #punch(attempt: number, search: boolean): void {
     const { port, server, interfaces = networkInterfaces } = this.#options
+    if (server === undefined) return
+    const { nat = 'unknown', seen } = server
     const candidates = localCandidates(interfaces(), port.local).slice(0, PUNCH_CANDIDATES_MAX)
-    server?.carry(this.#peer.seal({ type: 'punch', tx: this.#txOf(attempt), candidates }), 'pair')
+    const request = { type: 'punch', tx: this.#txOf(attempt), candidates, nat, search } as const
+    server.carry(this.#peer.seal(seen === undefined ? request : { ...request, seen }), 'pair')
   }
 
   #enrolByServer(attempt: number): void {
@@ -269,28 +296,31 @@ export class CameraLink {
     }
   }
 
-  #take(datagram: Uint8Array, from: Address | undefined): void {
+  #take(datagram: Uint8Array, from: Address | undefined, socket?: UdxPort): void {
     const message = this.#peers.open(datagram)?.message
-    if (message !== undefined) this.#hear(message, from)
+    if (message !== undefined) this.#hear(message, from, socket)
   }
 
-  /** `from` is unknown when the server carried it. */
-  #hear(message: Datagram, from: Address | undefined): void {
+  /** `from` is unknown when the server carried it. `socket`: the one of a search at which it arrived. */
+  #hear(message: Datagram, from: Address | undefined, socket: UdxPort | undefined): void {
     const attempt = this.#tx.attempt
     switch (message.type) {
       case 'probe':
-        if (from !== undefined) this.#heardProbe(message, from)
+        if (from !== undefined) this.#heardProbe(message, from, socket)
         return
       case 'probe-answer': {
         if (message.tx !== this.#tx.tx) return
         if (message.candidate === SEARCH_CANDIDATE) {
-          if (from !== undefined) this.#dispatch({ type: 'heard', from })
+          if (from !== undefined) this.#heardFrom(from, socket)
           return
         }
         const rttMs = Math.max(0, this.#options.clock.monoUs() - message.sentUs) / 1000
         this.#dispatch({ type: 'probe-answered', attempt, candidate: message.candidate, rttMs })
         return
       }
+      case 'punched':
+        if (message.tx === this.#tx.tx) this.#heardPunched(message, attempt)
+        return
       case 'enrolled':
         if (message.tx === this.#tx.tx) this.#dispatch({ type: 'enrolled', attempt, name: message.name, from })
         return
@@ -312,9 +342,26 @@ export class CameraLink {
   }
 
   /** The storage device punches: whether its own NAT lets our answer in, our own probe will tell. */
-  #heardProbe({ tx, candidate, sentUs }: Probe, from: Address): void {
-    this.#options.port.send(this.#peer.seal({ type: 'probe-answer', tx, candidate, sentUs, observed: from }), from)
-    this.#dispatch({ type: 'heard', from })
+  #heardProbe({ tx, candidate, sentUs }: Probe, from: Address, socket: UdxPort | undefined): void {
+    const answer = this.#peer.seal({ type: 'probe-answer', tx, candidate, sentUs, observed: from })
+    const { port } = this.#options
+    ;(socket ?? port).send(answer, from)
+    this.#heardFrom(from, socket)
+  }
+
+  #heardFrom(from: Address, socket: UdxPort | undefined): void {
+    if (socket === undefined) {
+      this.#portSearch.answeredFrom(from)
+      this.#dispatch({ type: 'heard', from })
+      return
+    }
+    this.#dispatch({ type: 'heard', from, via: this.#portSearch.numberOf(socket) })
+  }
+
+  #heardPunched({ nat, search }: Punched, attempt: number): void {
+    this.#dispatch({ type: 'nat-seen', side: 'storage', nat })
+    if (search === 'running') this.#portSearch.begun()
+    else if (search !== 'unasked') this.#dispatch({ type: 'search-refused', attempt })
   }
 
   #openingOf(attempt: string): CameraOpening | undefined {

@@ -36,6 +36,8 @@ export interface CameraOpeningOptions {
   readonly identity: Identity
   readonly peer: Peer
   readonly port: UdxPort
+  /** To be used in its place, for a direct way only. The opening owns it. */
+  readonly socket?: UdxPort
   readonly server: CameraHelp | undefined
   readonly clock: Clock
   readonly random: Random
@@ -85,6 +87,7 @@ export class CameraOpening {
     this.#cancel.abort()
     await this.#running
     await this.#channel?.close()
+    await this.#options.socket?.close()
   }
 
   async #run(): Promise<void> {
@@ -136,7 +139,7 @@ export class CameraOpening {
   }
 
   async #byUdp(to: Address): Promise<Made | undefined> {
-    const { port, peer } = this.#options
+    const { peer, port: main, socket: port = main } = this.#options
     const stream = port.openStream()
     const ask = () => port.send(peer.seal(this.#request(stream.id)), to)
     const opened = await this.#ask(ask, ASK_SCHEDULE_MS)

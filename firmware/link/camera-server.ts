@@ -52,6 +52,8 @@ export class CameraServer implements CameraHelp {
   /** By way and tag. */
   readonly #carriers = new Map<Signals, Map<Tag, Promise<Carrier | undefined>>>()
   #nat: NatKind | undefined
+  #seen: Address | undefined
+  readonly #natListeners = new Set<(nat: NatKind) => void>()
   /** The look at our own NAT that is under way. */
   #looking: Promise<void> | undefined
   #tls: Promise<TlsLine> | undefined
@@ -80,6 +82,14 @@ export class CameraServer implements CameraHelp {
     return this.#nat
   }
 
+  get seen(): Address | undefined {
+    return this.#seen
+  }
+
+  onNat(listener: (nat: NatKind) => void): void {
+    this.#natListeners.add(listener)
+  }
+
   async lookUp(by: Tag, signal: AbortSignal): Promise<Located> {
     const udp = this.#signals()
     this.#carried = []
@@ -89,6 +99,7 @@ export class CameraServer implements CameraHelp {
       this.#answers = 'udp'
       this.#settle(located.at)
       this.#address = located.server
+      this.#seen = located.self
       this.#looking ??= this.#lookAtNat(located, by).finally(() => {
         this.#looking = undefined
       })
@@ -152,6 +163,7 @@ export class CameraServer implements CameraHelp {
   async close(): Promise<void> {
     this.#cancel.abort()
     this.#listeners.clear()
+    this.#natListeners.clear()
     await this.#looking
     await this.#tls?.catch(() => undefined)
     this.#dropLine()
@@ -176,7 +188,9 @@ export class CameraServer implements CameraHelp {
       if (isHomewardError(error)) return undefined
       throw error
     })
-    if (!signal.aborted) this.#nat = natKind(first, second, ownHosts(interfaces()))
+    if (signal.aborted) return
+    this.#nat = natKind(first, second, ownHosts(interfaces()))
+    for (const listener of [...this.#natListeners]) listener(this.#nat)
   }
 
   /** The server we were told of and, at the same time, the one that it named before: either may be gone. */

@@ -2,12 +2,13 @@
 import type { Clock } from '../platform/clock.ts'
 import { isHomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
-import { type Punch, type RelayCall, readHead } from './datagram.ts'
+import { type Punch, type Punched, type RelayCall, readHead } from './datagram.ts'
 import { readFrame } from './first-frame.ts'
 import type { Peer, PeerTable } from './peer.ts'
 import { PunchAnswer } from './punch-answer.ts'
 import type { Carried, RelayStream, StorageHelp } from './server-help.ts'
 import type { StorageLine } from './storage-line.ts'
+import type { StoragePortSearches } from './storage-port-searches.ts'
 import { FIRST_FRAME_WITHIN_MS } from './tcp.ts'
 import type { UdxPort } from './udx-port.ts'
 
@@ -19,6 +20,7 @@ export interface CarriedRequestsOptions {
   readonly port: UdxPort
   readonly peers: PeerTable
   readonly clock: Clock
+  readonly searches: StoragePortSearches<UdxPort>
   readonly lineOf: (peer: Peer) => StorageLine
   /** The first frame of a stream that is nobody's yet. False: it is not for us. */
   readonly receiveOn: (stream: RelayStream, frame: Uint8Array) => boolean
@@ -39,6 +41,7 @@ export class CarriedRequests {
 
   /** The camera is not ours any more. */
   forget(peer: Peer): void {
+    this.#options.searches.forget(peer)
     this.#punches.get(peer)?.close()
     this.#punches.delete(peer)
   }
@@ -61,7 +64,7 @@ export class CarriedRequests {
     const { peer, message } = heard
     switch (message.type) {
       case 'punch':
-        this.#punchBack(peer, message, from)
+        reply(peer.seal(this.#punch(peer, message, from)))
         return
       case 'open': {
         if (message.path !== 'relay-udp') return
@@ -77,6 +80,15 @@ export class CarriedRequests {
         // The rest is for a path of its own.
         return
     }
+  }
+
+  #punch(peer: Peer, request: Punch, from: Address | undefined): Punched {
+    const { help, searches } = this.#options
+    const { tx } = request
+    const { nat = 'unknown' } = help
+    if (request.search) return { type: 'punched', tx, nat, search: searches.request(peer, request, nat, from) }
+    this.#punchBack(peer, request, from)
+    return { type: 'punched', tx, nat, search: 'unasked' }
   }
 
   #punchBack(peer: Peer, { tx, candidates }: Punch, from: Address | undefined): void {

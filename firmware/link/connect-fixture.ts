@@ -6,6 +6,7 @@ import type { ChannelPath } from './channel.ts'
 import { initialMachine, nextWakeMs, reduce } from './connect.ts'
 import type { ConnectConfig, LinkAction, LinkEvent, LinkState, Machine } from './link-state.ts'
 import { type LinkStatus, statusOf } from './link-status.ts'
+import type { NatKind } from './nat.ts'
 
 export const A: Address = { host: '192.168.1.2', port: 7441 }
 export const B: Address = { host: '10.0.0.2', port: 7441 }
@@ -116,6 +117,16 @@ export class Run {
 
   heard(from: Address): this {
     return this.send({ type: 'heard', from })
+  }
+
+  /** The server has shown what both NATs do. */
+  nats(camera: NatKind, storage: NatKind): this {
+    this.send({ type: 'nat-seen', side: 'camera', nat: camera })
+    return this.send({ type: 'nat-seen', side: 'storage', nat: storage })
+  }
+
+  get searches(): LinkAction[] {
+    return this.log.filter(({ type }) => type === 'search')
   }
 
   /** The opening at this address or relay. */

@@ -7,6 +7,7 @@ import { type Clock, sleep, type Timer } from '../platform/clock.ts'
 import { type Random, randomBelow } from '../platform/random.ts'
 import type { Address } from './address.ts'
 import type { Candidate } from './attempt.ts'
+import { CameraPortSearch } from './camera-port-search.ts'
 import type { ChannelPath } from './channel.ts'
 import { initialMachine, nextWakeMs, reduce } from './connect.ts'
 import {
@@ -27,19 +28,30 @@ import {
   type Machine,
   type Way,
 } from './link-state.ts'
+import type { NatKind } from './nat.ts'
 import type { NatPort } from './nat-fake.ts'
+import { SEARCH_LIMIT_MS, type SearchAnswer, searchRole } from './port-search.ts'
 import { PunchAnswer } from './punch-answer.ts'
+import { SearchSockets } from './search-sockets.ts'
+import { Spray } from './spray.ts'
 
 const LOOK_UP_WITHIN_MS = 3_000
 const REGISTER_EVERY_MS = 10_000
 const BEAT_EVERY_MS = 1_000
 const FIRST_BEATS_EVERY_MS = 100
 const SILENT_AFTER_MS = 3_500
+/** Stands in a probe to a random port where others have the number of an address. */
+const SEARCH_CANDIDATE = 0xffff
 
 export interface DeviceOptions {
   readonly clock: Clock
   readonly port: NatPort
   readonly server: FakeServer
+  readonly random: Random
+  /** What the server's two ports see of the device's NAT. */
+  readonly nat: NatKind
+  /** Another socket of the device. */
+  readonly openSocket: () => NatPort
 }
 
 export class StorageDriver {
@@ -47,8 +59,9 @@ export class StorageDriver {
   readonly #line: ServerLine
   readonly #cancel = new AbortController()
   readonly #punch: PunchAnswer
-  /** Where the camera's end of each channel is, and stays. */
-  readonly #ends = new Map<number, Address>()
+  /** Where the camera's end of each channel is, and which socket of ours it is to: both stay. */
+  readonly #ends = new Map<number, { readonly to: Address; readonly port: NatPort }>()
+  #search: { readonly tx: number; readonly half: Spray | SearchSockets<NatPort>; readonly limit: Timer } | undefined
   /** Our legs of relays, and whether the camera's is joined to them. */
   readonly #legs = new Map<number, { isJoined: boolean }>()
   /** Calls to meet at a relay by TLS; the camera's driver looks here, for bytes over TCP need no simulation. */
@@ -62,7 +75,7 @@ export class StorageDriver {
     this.#punch = new PunchAnswer(clock, (to) => {
       this.#send({ t: 'probe', tx: this.#tx, candidate: 0, sentMs: clock.monoUs() / 1000 }, to)
     })
-    port.listen(PAIR_KIND, (bytes, from) => this.#receive(unpack(bytes), from))
+    port.listen(PAIR_KIND, (bytes, from) => this.#receive(unpack(bytes), from, port))
     this.#line.start(this.#cancel.signal)
     void this.#register()
   }
@@ -70,6 +83,7 @@ export class StorageDriver {
   close(): void {
     this.#cancel.abort()
     this.#punch.close()
+    this.#endSearch()
   }
 
   async #register(): Promise<void> {
@@ -80,27 +94,59 @@ export class StorageDriver {
     }
   }
 
-  #send(message: PairMessage, to: Address): void {
-    this.#options.port.send(pack(PAIR_KIND, message), to)
+  #send(message: PairMessage, to: Address, port = this.#options.port): void {
+    port.send(pack(PAIR_KIND, message), to)
   }
 
-  #receive(message: PairMessage, from: Address): void {
+  #receive(message: PairMessage, from: Address, port: NatPort): void {
     switch (message.t) {
       case 'probe':
-        this.#send({ ...message, t: 'probe-answer' }, from)
+        this.#send({ ...message, t: 'probe-answer' }, from, port)
+        if (this.#search?.tx === message.tx && this.#search.half instanceof Spray) this.#endSearch()
         return
       case 'open':
-        if (!this.#ends.has(message.opening)) this.#ends.set(message.opening, from)
-        this.#send({ t: 'opened', opening: message.opening }, from)
+        if (!this.#ends.has(message.opening)) this.#ends.set(message.opening, { to: from, port })
+        this.#send({ t: 'opened', opening: message.opening }, from, port)
+        if (port !== this.#options.port) this.#keep(port)
         return
       case 'beat': {
-        const to = this.#ends.get(message.opening)
-        if (to !== undefined) this.#send({ ...message, t: 'beat-answer' }, to)
+        const end = this.#ends.get(message.opening)
+        if (end !== undefined) this.#send({ ...message, t: 'beat-answer' }, end.to, end.port)
         return
       }
       default:
         return
     }
+  }
+
+  #beginSearch(tx: number, role: ReturnType<typeof searchRole>, to: Address | undefined): SearchAnswer {
+    if (this.#search?.tx === tx) return 'running'
+    if (role === undefined || to === undefined) return 'no'
+    this.#endSearch()
+    const { clock, random, openSocket } = this.#options
+    const probe = (): PairMessage => ({ t: 'probe', tx, candidate: 0, sentMs: clock.monoUs() / 1000 })
+    const half =
+      role === 'spray'
+        ? new Spray({ clock, random, send: (port) => this.#send(probe(), { host: to.host, port }) })
+        : new SearchSockets({
+            ...{ clock, to, open: openSocket },
+            probe: () => pack(PAIR_KIND, probe()),
+            take: (bytes, from, port) => this.#receive(unpack(bytes), from, port),
+          })
+    this.#search = { tx, half, limit: clock.after(SEARCH_LIMIT_MS, () => this.#endSearch()) }
+    return 'running'
+  }
+
+  #keep(port: NatPort): void {
+    const half = this.#search?.half
+    if (!(half instanceof SearchSockets)) return
+    if (half.takeOut(port)) this.#endSearch()
+  }
+
+  #endSearch(): void {
+    this.#search?.limit.cancel()
+    void this.#search?.half.close()
+    this.#search = undefined
   }
 
   #hear(message: SignalMessage): void {
@@ -117,10 +163,14 @@ export class StorageDriver {
     if (message.t !== 'carry') return
     const { box, from } = message
     switch (box.t) {
-      case 'punch':
+      case 'punch': {
         this.#tx = box.tx
-        this.#punch.start(from === undefined ? box.candidates : [from, ...box.candidates])
+        const { nat } = this.#options
+        const search = box.search ? this.#beginSearch(box.tx, searchRole(nat, box.nat), from) : 'unasked'
+        this.#line.send({ t: 'reply', box: { t: 'punched', tx: box.tx, nat, search } })
+        if (!box.search) this.#punch.start(from === undefined ? box.candidates : [from, ...box.candidates])
         return
+      }
       case 'open': {
         this.#line.send({ t: 'reply', box: { t: 'opened', opening: box.opening } })
         if (this.#legs.has(box.opening)) return
@@ -144,6 +194,8 @@ export class StorageDriver {
 /** One opening of the camera, and the channel that it becomes. */
 interface Opening {
   readonly way: Way
+  /** The one of our sockets that it is made from. */
+  readonly port: NatPort
   readonly cancel: AbortController
   /** The storage device took it, or our leg of the relay is joined to its own. */
   isAnswered: boolean
@@ -152,7 +204,6 @@ interface Opening {
 }
 
 export interface CameraOptions extends DeviceOptions {
-  readonly random: Random
   readonly storage: StorageDriver
 }
 
@@ -168,15 +219,26 @@ export class CameraDriver {
   #machine: Machine
   #timer: Timer | undefined
   #lookUp = new AbortController()
+  readonly #search: CameraPortSearch<NatPort>
+  #attempt = 0
 
   constructor(options: CameraOptions, config: Partial<ConnectConfig> = {}) {
     this.#options = options
     const { clock, port, server } = options
     this.#machine = initialMachine({ known: [], enrolled: true, server: true, ...config })
     this.#line = new ServerLine(clock, port, server, (message) => this.#hear(message))
+    const { random, nat, openSocket } = options
+    this.#search = new CameraPortSearch({
+      ...{ clock, random, open: openSocket },
+      ask: () => this.#punch(this.#attempt, true),
+      probe: () => pack(PAIR_KIND, this.#probe(this.#attempt, SEARCH_CANDIDATE)),
+      send: (datagram, to) => port.send(datagram, to),
+      take: (bytes, from, socket) => this.#receive(unpack(bytes), from, socket),
+    })
     port.listen(PAIR_KIND, (bytes, from) => this.#receive(unpack(bytes), from))
     this.#line.start(this.#cancel.signal)
     this.#dispatch({ type: 'started' })
+    this.#dispatch({ type: 'nat-seen', side: 'camera', nat })
   }
 
   get path(): ChannelPath | undefined {
@@ -226,19 +288,26 @@ export class CameraDriver {
         this.#lookUp.abort()
         return
       case 'probe': {
-        const { attempt: tx, candidate, to } = action
-        this.#send({ t: 'probe', tx, candidate, sentMs: this.#nowMs() }, to)
+        const { attempt, candidate, to, via } = action
+        this.#attempt = attempt
+        this.#send(this.#probe(attempt, candidate), to, via === undefined ? port : this.#search.socket(via))
         return
       }
       case 'punch':
-        this.#line.send({ t: 'carry', box: { t: 'punch', tx: action.attempt, candidates: [port.local] } })
+        this.#attempt = action.attempt
+        this.#punch(action.attempt, false)
+        return
+      case 'search':
+        this.#search.start(action.role, action.to)
+        return
+      case 'stop-search':
+        this.#search.stop()
         return
       case 'open':
         this.#open(action.opening, action.way)
         return
       case 'drop':
-        this.#openings.get(action.opening)?.cancel.abort()
-        this.#openings.delete(action.opening)
+        this.#drop(action.opening)
         return
       case 'use': {
         const opening = this.#openings.get(action.opening)
@@ -249,6 +318,22 @@ export class CameraDriver {
       default:
         return
     }
+  }
+
+  #probe(tx: number, candidate: number): PairMessage {
+    return { t: 'probe', tx, candidate, sentMs: this.#nowMs() }
+  }
+
+  #punch(tx: number, search: boolean): void {
+    const { port, nat } = this.#options
+    this.#line.send({ t: 'carry', box: { t: 'punch', tx, candidates: [port.local], nat, search } })
+  }
+
+  #drop(number: number): void {
+    const opening = this.#openings.get(number)
+    opening?.cancel.abort()
+    if (opening !== undefined && opening.port !== this.#options.port) opening.port.close()
+    this.#openings.delete(number)
   }
 
   #startLookUp(attempt: number): void {
@@ -266,13 +351,15 @@ export class CameraDriver {
   #open(number: number, way: Way): void {
     const { clock } = this.#options
     const cancel = new AbortController()
-    const opening: Opening = { way, cancel, isAnswered: false, isOpen: false, heardMs: this.#nowMs() }
+    const via = 'via' in way ? way.via : undefined
+    const port = (via === undefined ? undefined : this.#search.takeOut(via)) ?? this.#options.port
+    const opening: Opening = { way, port, cancel, isAnswered: false, isOpen: false, heardMs: this.#nowMs() }
     this.#openings.set(number, opening)
     const { signal } = cancel
     const ask = (t: 'open' | 'relay-call') => this.#line.send({ t: 'carry', box: { t, opening: number } })
     void repeat(clock, signal, () => {
       if (opening.isAnswered) return
-      if ('to' in way) this.#send({ t: 'open', opening: number }, way.to)
+      if ('to' in way) this.#send({ t: 'open', opening: number }, way.to, port)
       else ask(way.path === 'relay-udp' ? 'open' : 'relay-call')
       if (way.path === 'relay-udp') this.#line.send({ t: 'join', key: number, side: 'camera' })
     })
@@ -288,7 +375,7 @@ export class CameraDriver {
         if (storage.called.has(number)) this.#answered(number)
       } else if (opening.isAnswered) {
         const box: PairMessage = { t: 'beat', opening: number }
-        if ('to' in way) this.#send(box, way.to)
+        if ('to' in way) this.#send(box, way.to, opening.port)
         else this.#line.send({ t: 'relay', key: number, side: 'camera', box })
       }
       await sleep(clock, opening.isOpen ? BEAT_EVERY_MS : FIRST_BEATS_EVERY_MS, cancel.signal)
@@ -307,14 +394,23 @@ export class CameraDriver {
     this.#dispatch({ type: 'opened', opening: number })
   }
 
-  #receive(message: PairMessage, from: Address): void {
+  #receive(message: PairMessage, from: Address, socket?: NatPort): void {
     switch (message.t) {
       case 'probe':
-        this.#send({ ...message, t: 'probe-answer' }, from)
-        this.#dispatch({ type: 'heard', from })
+        this.#send({ ...message, t: 'probe-answer' }, from, socket)
+        this.#heard(from, socket)
+        return
+      case 'punched':
+        this.#dispatch({ type: 'nat-seen', side: 'storage', nat: message.nat })
+        if (message.search === 'running') this.#search.begun()
+        else if (message.search !== 'unasked') this.#dispatch({ type: 'search-refused', attempt: message.tx })
         return
       case 'probe-answer': {
         const { tx: attempt, candidate, sentMs } = message
+        if (candidate === SEARCH_CANDIDATE) {
+          this.#heard(from, socket)
+          return
+        }
         this.#dispatch({ type: 'probe-answered', attempt, candidate, rttMs: this.#nowMs() - sentMs })
         return
       }
@@ -340,6 +436,10 @@ export class CameraDriver {
         this.#dispatch({ type: 'looked-up', attempt, candidates: found })
         return
       }
+      case 'reply':
+        // What opens a channel over the relay is that the legs are joined.
+        if (message.box.t === 'punched') this.#receive(message.box, this.#options.server.address)
+        return
       case 'joined': {
         const opening = this.#openings.get(message.key)
         if (opening !== undefined) opening.isAnswered = true
@@ -353,8 +453,13 @@ export class CameraDriver {
     }
   }
 
-  #send(message: PairMessage, to: Address): void {
-    this.#options.port.send(pack(PAIR_KIND, message), to)
+  #heard(from: Address, socket: NatPort | undefined): void {
+    if (socket === undefined) this.#search.answeredFrom(from)
+    this.#dispatch({ type: 'heard', from, ...(socket === undefined ? {} : { via: this.#search.numberOf(socket) }) })
+  }
+
+  #send(message: PairMessage, to: Address, port: NatPort | undefined = this.#options.port): void {
+    port.send(pack(PAIR_KIND, message), to)
   }
 
   #nowMs(): number {

@@ -5,12 +5,21 @@
 import { type Clock, sleep } from '../platform/clock.ts'
 import type { Address } from './address.ts'
 import { SIGNAL_KIND } from './datagram-port.ts'
+import type { NatKind } from './nat.ts'
 import type { NatPort } from './nat-fake.ts'
+import type { SearchAnswer } from './port-search.ts'
 
 /** Between the two devices, directly or carried. */
 export type PairMessage =
   | { readonly t: 'probe' | 'probe-answer'; readonly tx: number; readonly candidate: number; readonly sentMs: number }
-  | { readonly t: 'punch'; readonly tx: number; readonly candidates: readonly Address[] }
+  | {
+      readonly t: 'punch'
+      readonly tx: number
+      readonly candidates: readonly Address[]
+      readonly nat: NatKind
+      readonly search: boolean
+    }
+  | { readonly t: 'punched'; readonly tx: number; readonly nat: NatKind; readonly search: SearchAnswer }
   | { readonly t: 'open' | 'opened' | 'relay-call' | 'beat' | 'beat-answer'; readonly opening: number }
 
 /** To and from the server. */

@@ -15,6 +15,7 @@ class CheckedRun extends Run {
   /** Openings that were asked for and not dropped. */
   readonly live = new Set<number>()
   readonly #used = new Set<number>()
+  #searching = false
 
   override send(event: LinkEvent, chance?: number): this {
     super.send(event, chance)
@@ -24,6 +25,9 @@ class CheckedRun extends Run {
     assert.equal([...this.live].sort(), held.sort(), `${event.type}: what is open is what the state knows of`)
     const paths = this.trials.flatMap(({ state, path }) => (state.name === 'opening' ? [path] : []))
     assert.is(new Set(paths).size, paths.length, `one opening at a time for each path: ${paths}`)
+    const isSearching = 'attempt' in this.state && this.state.attempt.search.name === 'running'
+    assert.is(this.#searching, isSearching, `${event.type}: a search is under way, or is not`)
+    assert.ok(!isSearching || (this.path !== undefined && isBetter('punched', this.path)), 'a search is of use')
     const wakeMs = nextWakeMs(this.machine)
     const mayRest = this.state.name === 'idle' || this.path === 'lan'
     assert.ok(mayRest || Number.isFinite(wakeMs), `${this.state.name} wants no timer`)
@@ -38,6 +42,14 @@ class CheckedRun extends Run {
         return
       case 'drop':
         assert.ok(this.live.delete(action.opening), `drops ${action.opening}, which is not open`)
+        return
+      case 'search':
+        assert.is(this.#searching, false, 'one search at a time')
+        this.#searching = true
+        return
+      case 'stop-search':
+        assert.is(this.#searching, true, 'only a search under way is stopped')
+        this.#searching = false
         return
       case 'use':
         assert.ok(this.live.has(action.opening) && !this.#used.has(action.opening), `uses ${action.opening}`)
@@ -65,7 +77,12 @@ const EVENTS: Record<LinkEvent['type'], Made> = {
   }),
   'look-up-failed': ({ attempt }) => ({ type: 'look-up-failed', attempt, code: 'SERVER_UNREACHABLE', hint: undefined }),
   'probe-answered': ({ attempt }, at) => ({ type: 'probe-answered', attempt, candidate: at, rttMs: 5 + at }),
-  heard: (_, at) => ({ type: 'heard', from: [A, C, P, Q][at % 4] ?? A }),
+  heard: (_, at) => ({ type: 'heard', from: [A, C, P, Q][at % 4] ?? A, ...(at > 4 ? { via: at } : {}) }),
+  'nat-seen': (_, at) => ({
+    ...{ type: 'nat-seen', side: at % 2 === 0 ? 'camera' : 'storage' },
+    nat: (['symmetric', 'cone', 'none', 'unknown'] as const)[at >> 1] ?? 'symmetric',
+  }),
+  'search-refused': ({ attempt }) => ({ type: 'search-refused', attempt }),
   enrolled: ({ attempt }, at) => ({ type: 'enrolled', attempt, name: 'Door', from: at % 2 === 0 ? B : undefined }),
   opened: (run, at) => ({ type: 'opened', opening: openingAt(run, at) }),
   refused: (run, at) => ({ type: 'refused', opening: openingAt(run, at), code: 'FRAME_VERSION' }),

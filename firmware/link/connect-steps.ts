@@ -35,6 +35,7 @@ import {
 } from './link-state.ts'
 import { CACHED_ADDRESSES_MAX } from './pairing.ts'
 import { isBetter, rankOf } from './path-rank.ts'
+import { endSearch, goOnSearching, searchAgainSoon } from './search-steps.ts'
 
 export function begin(machine: Machine, moment: Moment): Step {
   return machine.config.enrolled ? walk(machine, moment) : enrol(machine, moment.nowMs, 0, moment)
@@ -48,7 +49,7 @@ export function stop(machine: Machine): Step {
 
 /** Ends the openings under way, and the channel in use. */
 export function endAll(state: Exclude<LinkState, { readonly name: 'idle' }>): LinkAction[] {
-  const { drops } = leaveOpenings(state.attempt)
+  const { drops } = leaveOpenings(state.attempt, state.attempt.startedMs)
   return state.name === 'connected' ? [...drops, { type: 'drop', opening: state.opening }] : drops
 }
 
@@ -64,7 +65,7 @@ export function upgrade(machine: Machine, state: In<'connected'>, moment: Moment
   const upgrades = state.upgrades + 1
   const next: In<'connected'> = { ...state, attempt, upgrades, upgradeMs: upgradeMs(state.used, upgrades, moment) }
   return withActions(
-    [...leaveOpenings(state.attempt).drops, ...actions],
+    [...leaveOpenings(state.attempt, moment.nowMs).drops, ...actions],
     advance({ ...machine, counter }, next, moment),
   )
 }
@@ -116,7 +117,10 @@ export function advance(machine: Machine, before: Active, moment: Moment): Step 
   if (before.name === 'walking' && isExhausted(attempt)) {
     return withActions(actions, lose({ ...machine, counter }, attempt, 'no path', moment))
   }
-  return { machine: { ...machine, counter, state: { ...before, attempt } }, actions }
+  const advanced = { ...machine, counter }
+  if (before.name === 'walking') return { machine: { ...advanced, state: { ...before, attempt } }, actions }
+  const searched = goOnSearching(advanced, { ...before, attempt }, moment)
+  return { machine: { ...searched.machine, state: searched.state }, actions: [...actions, ...searched.actions] }
 }
 
 /** One direct opening at a time, save that a LAN does not wait for a hole. */
@@ -127,7 +131,11 @@ function mayOpen(attempt: Attempt, index: number, current: Trial['path'] | undef
 }
 
 function wayOf(trial: Trial): Way {
-  return 'address' in trial ? { path: trial.path, to: trial.address } : { path: trial.path }
+  return 'address' in trial ? { path: trial.path, to: trial.address, ...viaOf(trial) } : { path: trial.path }
+}
+
+function viaOf(trial: Trial): { readonly via?: number } {
+  return 'via' in trial && trial.via !== undefined ? { via: trial.via } : {}
 }
 
 export function goOnEnrolling(machine: Machine, state: In<'enrolling'>, before: Attempt, moment: Moment): Step {
@@ -148,7 +156,7 @@ export function goOnEnrolling(machine: Machine, state: In<'enrolling'>, before: 
 function probeOf(attempt: Attempt, candidate: number): LinkAction[] {
   const trial = attempt.trials[candidate]
   if (trial === undefined || !('address' in trial)) return []
-  return [{ type: 'probe', attempt: attempt.number, candidate, to: trial.address }]
+  return [{ type: 'probe', attempt: attempt.number, candidate, to: trial.address, ...viaOf(trial) }]
 }
 
 /** A channel carries bytes: it is used when it is the best so far, and what cannot be better is left. */
@@ -167,16 +175,22 @@ export function takeOpened(machine: Machine, state: Active, opening: number, mom
     return !isBetter(path, trial.path) && (name === 'opening' || name === 'held')
   })
   const used: Trial = { ...trial, state: opened }
+  const isFound = trial.source === 'searched'
+  const isSearched = !isBetter('punched', trial.path)
+  const search = endSearch(attempt, isFound ? 'found' : 'left', moment.nowMs)
   const next: In<'connected'> = {
-    ...{ name: 'connected', attempt, used, opening, sinceMs: moment.nowMs, upgrades: 0 },
+    ...{ name: 'connected', used, opening, sinceMs: moment.nowMs, upgrades: 0 },
+    attempt: isSearched ? search.attempt : attempt,
     upgradeMs: upgradeMs(used, 0, moment),
   }
   const isLan = trial.path === 'lan'
   const actions: LinkAction[] = [...drops, { type: 'use', opening }]
   if (state.name === 'connected') actions.push({ type: 'drop', opening: state.opening })
   if (isLan) actions.push({ type: 'stop-look-up' }, { type: 'remember', address: trial.address })
+  if (isSearched) actions.push(...search.actions)
   const met = isLan ? metAt(machine, trial.address) : machine
-  return withActions(actions, advance(met, next, moment))
+  const found = isFound ? { ...met, search: searchAgainSoon(0, moment.nowMs) } : met
+  return withActions(actions, advance(found, next, moment))
 }
 
 interface Left {
@@ -184,8 +198,11 @@ interface Left {
   readonly drops: LinkAction[]
 }
 
-function leaveOpenings(attempt: Attempt): Left {
-  return leave(attempt, ({ state }) => state.name === 'opening')
+/** Ends the openings under way, and the search for a port. */
+function leaveOpenings(before: Attempt, nowMs: number): Left {
+  const { attempt, drops } = leave(before, ({ state }) => state.name === 'opening')
+  const search = endSearch(attempt, 'left', nowMs)
+  return { attempt: search.attempt, drops: [...drops, ...search.actions] }
 }
 
 function leave(attempt: Attempt, isVain: (trial: Trial) => boolean): Left {
@@ -220,7 +237,7 @@ export function lose(machine: Machine, attempt: Attempt, why: In<'lost'>['why'],
   const failures = machine.failures + 1
   const retryMs = moment.nowMs + backOffMs(failures, RETRY_LONGEST_MS, moment.chance)
   // A late answer goes on with this attempt: nothing in it may wait for an opening that is no more.
-  const left = leaveOpenings(attempt)
+  const left = leaveOpenings(attempt, moment.nowMs)
   const state = { name: 'lost', attempt: left.attempt, why, sinceMs: moment.nowMs, retryMs } as const
   return { machine: { ...machine, failures, state }, actions: [{ type: 'stop-look-up' }, ...left.drops] }
 }
@@ -242,18 +259,54 @@ export function learn(
     return endLookUp(attempt, nowMs, { name: 'failed', code: event.code, hint: event.hint })
   }
   const ended = endLookUp(attempt, nowMs, { name: 'answered', addresses: event.candidates.length })
-  return addCandidates(ended, event.candidates, nowMs)
+  const seen = event.candidates.find(({ source }) => source === 'observed')
+  const observed = seen !== undefined && 'address' in seen ? seen.address : undefined
+  return addCandidates({ ...ended, observed }, event.candidates, nowMs)
 }
 
 /**
  * The storage device punched through to us, from an address that nobody had named or that was silent before; undefined
  * when that is nothing new. A private address is in this network, where it may punch before the server has named it.
  */
-export function hear(attempt: Attempt, from: Address, { nowMs }: Moment): Attempt | undefined {
-  const known = attempt.trials.find((trial) => 'address' in trial && sameAddress(trial.address, from))
+export function hear(
+  attempt: Attempt,
+  { from, via }: Extract<LinkEvent, { readonly type: 'heard' }>,
+  { nowMs }: Moment,
+): Attempt | undefined {
+  const known = attempt.trials.find((trial) => {
+    return 'address' in trial && trial.via === via && sameAddress(trial.address, from)
+  })
   if (known !== undefined && known.state.name !== 'silent') return undefined
+  if (isSearchedFor(attempt, from)) {
+    const heard = { path: 'punched', source: 'searched', address: from } as const
+    return addCandidates(attempt, [via === undefined ? heard : { ...heard, via }], nowMs)
+  }
+  // A socket of a search that is over.
+  if (via !== undefined) return undefined
   const path = addressScope(from.host) === 'public' ? 'punched' : 'lan'
   return addCandidates(attempt, [{ path, source: 'heard', address: from }], nowMs)
+}
+
+function isSearchedFor({ search, observed }: Attempt, { host }: Address): boolean {
+  return search.name === 'running' && observed?.host === host
+}
+
+export function refuseSearch(machine: Machine, state: In<'connected'>, moment: Moment): Step {
+  const { attempt, actions } = endSearch(state.attempt, 'refused', moment.nowMs)
+  const search = searchAgainSoon(Math.max(0, machine.search.failures - 1), moment.nowMs)
+  return withActions(actions, advance({ ...machine, search }, { ...state, attempt }, moment))
+}
+
+/** What a NAT does is worth knowing in every state. */
+export function seeNat(
+  machine: Machine,
+  { side, nat }: Extract<LinkEvent, { readonly type: 'nat-seen' }>,
+  moment: Moment,
+): Step {
+  if (machine.nat[side] === nat) return ignore(machine)
+  const next: Machine = { ...machine, nat: { ...machine.nat, [side]: nat } }
+  const { state } = next
+  return state.name === 'connected' ? advance(next, state, moment) : { machine: next, actions: [] }
 }
 
 export function takeAnswer(

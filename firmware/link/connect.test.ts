@@ -16,10 +16,15 @@ import {
   type LinkEvent,
   RETRY_FIRST_MS,
   RETRY_LONGEST_MS,
+  SEARCH_AFTER_MS,
+  SEARCH_AGAIN_MS,
+  SEARCH_SOON_MS,
   STABLE_MS,
   UPGRADE_AFTER_MS,
 } from './link-state.ts'
+import type { NatKind } from './nat.ts'
 import { CACHED_ADDRESSES_MAX } from './pairing.ts'
+import { SEARCH_LIMIT_MS } from './port-search.ts'
 
 /** A fresh machine in each state, everything about it known, at a moment when no timer is due. */
 const STATES: Record<string, () => Run> = {
@@ -34,6 +39,7 @@ const STATES: Record<string, () => Run> = {
     onRelay()
       .pass(UPGRADE_AFTER_MS[0] + 1)
       .answer(A),
+  'connected on relay, searching for a port': () => searching().pass(1),
   lost: () => new Run({ server: false }).start().pass(PROBE_GIVE_UP_MS + 1),
 }
 
@@ -41,8 +47,16 @@ function onRelay(): Run {
   return new Run().start().pass(RELAY_UDP_AFTER_MS).opened('relay-udp')
 }
 
+/** Behind a symmetric NAT, the storage device behind another kind. */
+function searching(): Run {
+  return onRelay().nats('symmetric', 'cone').lookedUp([], P).pass(SEARCH_AFTER_MS)
+}
+
 /** One event of every type, about what is under way just now. */
-const EVENTS: Record<LinkEvent['type'] | 'heard again' | 'channel-closed in use', (run: Run) => LinkEvent> = {
+const EVENTS: Record<
+  LinkEvent['type'] | 'heard again' | 'heard at a socket' | 'channel-closed in use',
+  (run: Run) => LinkEvent
+> = {
   started: () => ({ type: 'started' }),
   stopped: () => ({ type: 'stopped' }),
   wake: () => ({ type: 'wake' }),
@@ -56,6 +70,9 @@ const EVENTS: Record<LinkEvent['type'] | 'heard again' | 'channel-closed in use'
   'probe-answered': (run) => ({ type: 'probe-answered', attempt: run.attempt, candidate: run.index(B), rttMs: 5 }),
   heard: () => ({ type: 'heard', from: P }),
   'heard again': () => ({ type: 'heard', from: B }),
+  'heard at a socket': () => ({ type: 'heard', from: P, via: 3 }),
+  'nat-seen': () => ({ type: 'nat-seen', side: 'storage', nat: 'unknown' }),
+  'search-refused': ({ attempt }) => ({ type: 'search-refused', attempt }),
   enrolled: ({ attempt }) => ({ type: 'enrolled', attempt, name: 'Door', from: B }),
   opened: ({ opening }) => ({ type: 'opened', opening }),
   refused: ({ opening }) => ({ type: 'refused', opening, code: 'FRAME_VERSION' }),
@@ -64,6 +81,7 @@ const EVENTS: Record<LinkEvent['type'] | 'heard again' | 'channel-closed in use'
 }
 
 const IGNORED = 'ignored'
+const NATS: readonly NatKind[] = ['none', 'cone', 'symmetric', 'unknown']
 
 /** state → event → the state after it and what is done. */
 const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
@@ -77,6 +95,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': IGNORED,
     heard: IGNORED,
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'idle:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
@@ -93,6 +114,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'walking: enrolled stop-look-up look-up probe probe punch',
     heard: IGNORED,
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'enrolling:',
+    'search-refused': IGNORED,
     enrolled: 'walking: enrolled stop-look-up look-up probe probe punch',
     opened: IGNORED,
     refused: IGNORED,
@@ -109,6 +133,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'walking: enrolled stop-look-up probe probe',
     heard: IGNORED,
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'enrolling:',
+    'search-refused': IGNORED,
     enrolled: 'walking: enrolled stop-look-up probe probe',
     opened: IGNORED,
     refused: IGNORED,
@@ -125,6 +152,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'walking: open',
     heard: 'walking: probe',
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'walking:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
@@ -141,6 +171,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'walking: open',
     heard: 'walking: probe',
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'walking:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: 'connected: use',
     refused: 'walking: drop',
@@ -157,6 +190,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'walking:',
     heard: 'walking: probe',
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'walking:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: 'connected: use stop-look-up remember',
     refused: 'walking: drop',
@@ -173,6 +209,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'connected:',
     heard: 'connected:',
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'connected:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
@@ -189,11 +228,33 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'connected:',
     heard: 'connected: probe',
     'heard again': IGNORED,
+    'heard at a socket': IGNORED,
+    'nat-seen': 'connected:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: 'connected: use drop stop-look-up remember',
     refused: 'connected: drop',
     'channel-closed': 'connected: drop',
     'channel-closed in use': 'lost: drop stop-look-up drop',
+  },
+  'connected on relay, searching for a port': {
+    started: IGNORED,
+    stopped: 'idle: stop-look-up stop-search drop',
+    wake: 'connected: stop-search stop-look-up look-up probe probe punch',
+    timer: 'connected:',
+    'looked-up': IGNORED,
+    'look-up-failed': IGNORED,
+    'probe-answered': 'connected: open',
+    heard: IGNORED,
+    'heard again': IGNORED,
+    'heard at a socket': 'connected: probe',
+    'nat-seen': 'connected:',
+    'search-refused': 'connected: stop-search',
+    enrolled: IGNORED,
+    opened: IGNORED,
+    refused: IGNORED,
+    'channel-closed': 'lost: drop stop-look-up stop-search',
+    'channel-closed in use': 'lost: drop stop-look-up stop-search',
   },
   lost: {
     started: IGNORED,
@@ -205,6 +266,9 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'probe-answered': 'walking: open',
     heard: 'walking: probe',
     'heard again': 'walking: probe',
+    'heard at a socket': IGNORED,
+    'nat-seen': 'lost:',
+    'search-refused': IGNORED,
     enrolled: IGNORED,
     opened: IGNORED,
     refused: IGNORED,
@@ -619,6 +683,134 @@ test('a look-up that never ends does not hold up the attempt', () => {
   const run = new Run({ known: [] }).start().pass(1000).closed('relay-udp').closed('relay-tls')
   assert.is(run.state.name, 'walking')
   assert.is(run.pass(7_000).state.name, 'lost')
+})
+
+test('of two NATs of which just one is symmetric a port is searched for, when bytes flow already', () => {
+  for (const [camera, storage, role] of [
+    ['symmetric', 'cone', 'listen'],
+    ['symmetric', 'none', 'listen'],
+    ['cone', 'symmetric', 'spray'],
+    ['none', 'symmetric', 'spray'],
+  ] as const) {
+    const run = new Run({ known: [] }).start().nats(camera, storage).lookedUp([], P).pass(RELAY_UDP_AFTER_MS)
+    run.pass(SEARCH_AFTER_MS)
+    assert.is(run.searches.length, 0, 'no channel yet')
+    run.opened('relay-udp').pass(SEARCH_AFTER_MS - 1)
+    assert.is(run.searches.length, 0, 'the first fragment goes first')
+    run.pass(1)
+    assert.equal(run.searches, [{ type: 'search', attempt: run.attempt, role, to: P }])
+    assert.is(run.path, 'relay-udp')
+  }
+})
+
+test('no search without need: other NATs, an unknown one, an address nobody knows, a path as good, a better one at hand', () => {
+  for (const camera of NATS) {
+    for (const storage of NATS) {
+      const isOne = (camera === 'symmetric') !== (storage === 'symmetric')
+      if (isOne && camera !== 'unknown' && storage !== 'unknown') continue
+      const run = onRelay().nats(camera, storage).lookedUp([], P).pass(PROBE_GIVE_UP_MS)
+      assert.is(run.searches.length, 0, `${camera} and ${storage}`)
+    }
+  }
+  assert.is(onRelay().nats('symmetric', 'cone').lookedUp([C]).pass(4_000).searches.length, 0)
+  const punched = new Run({ known: [] }).start().nats('symmetric', 'cone').lookedUp([], P).answer(P).opened(P)
+  assert.is(punched.pass(4_000).searches.length, 0)
+  const opening = onRelay().nats('symmetric', 'cone').lookedUp([], P).answer(P).pass(SEARCH_AFTER_MS)
+  assert.is(opening.searches.length, 0)
+  assert.is(opening.closed(P).searches.length, 1, 'but at once when it comes to nothing')
+})
+
+test('the NATs may become known later than all else', () => {
+  const run = onRelay()
+    .lookedUp([], P)
+    .pass(SEARCH_AFTER_MS + 500)
+    .nats('symmetric', 'cone')
+  assert.is(run.searches.length, 1)
+})
+
+test('what is heard at a socket is probed and opened from there, and ends the search', () => {
+  const run = searching().send({ type: 'heard', from: P, via: 3 })
+  assert.equal(run.actions, [{ type: 'probe', attempt: run.attempt, candidate: run.trials.length - 1, to: P, via: 3 }])
+  const before = run.machine
+  assert.is(run.send({ type: 'heard', from: P, via: 3 }).machine, before, 'once')
+  run.send({ type: 'heard', from: P, via: 4 })
+  run.send({ type: 'probe-answered', attempt: run.attempt, candidate: run.trials.length - 2, rttMs: 3 })
+  const { opening } = run
+  const way = { path: 'punched', to: P, via: 3 } as const
+  assert.equal(run.actions, [{ type: 'open', opening, way }])
+  run.send({ type: 'opened', opening })
+  assert.is(run.path, 'punched')
+  assert.equal(
+    run.actions.map(({ type }) => type),
+    ['use', 'drop', 'stop-search'],
+  )
+  assert.is(run.trials.at(-1)?.state.name, 'left', 'the other socket is closed')
+  assert.match(run.status.lastAttempt?.why ?? '', /a port of a symmetric NAT, found by a search/)
+  assert.equal(run.status.lastAttempt?.nat, { camera: 'symmetric', storage: 'cone' })
+  assert.is(run.status.lastAttempt?.search.result, 'found')
+})
+
+test('a sprayed port that answers is probed as any address', () => {
+  const run = onRelay().nats('cone', 'symmetric').lookedUp([], P).pass(SEARCH_AFTER_MS)
+  const elsewhere = { ...P, host: '198.51.100.99' }
+  assert.is(run.heard(elsewhere).trial(elsewhere).source, 'heard')
+  assert.is(run.heard(Q).trial(Q).source, 'searched')
+  const startedMs = run.nowMs
+  run.pass(40).answer(Q).opened(Q)
+  assert.is(run.path, 'punched')
+  assert.equal(run.status.lastAttempt?.search, { result: 'found', tookMs: run.nowMs - startedMs })
+})
+
+test('a search is over in time, and begins again rarely', () => {
+  const run = searching()
+  const startMs = run.nowMs
+  assert.is(run.pass(SEARCH_LIMIT_MS - 1).status.lastAttempt?.search.result, 'running')
+  assert.is(run.attempt, searching().attempt, 'an upgrade would end it')
+  assert.is(run.pass(1).actions[0]?.type, 'stop-search')
+  assert.equal(run.status.lastAttempt?.search, { result: 'failed', tookMs: SEARCH_LIMIT_MS })
+  const begun: number[] = []
+  while (begun.length < 4) {
+    run.timer(nextWakeMs(run.machine) ?? Number.NaN)
+    if (run.actions.some(({ type }) => type === 'look-up')) run.lookedUp([], P)
+    if (run.actions.some(({ type }) => type === 'search')) begun.push(run.nowMs - startMs)
+  }
+  const gaps = begun.map((ms, index) => ms - (begun[index - 1] ?? 0))
+  const [first, rest] = SEARCH_AGAIN_MS
+  for (const [index, gap] of gaps.entries()) assert.ok(gap >= (index === 0 ? first : rest), `${gaps}`)
+  assert.ok((gaps[0] ?? 0) < 80_000, `${gaps}`)
+})
+
+test('at once when an interface changes', () => {
+  const run = searching().pass(SEARCH_LIMIT_MS)
+  run.send({ type: 'wake' }).lookedUp([], P).pass(SEARCH_AFTER_MS)
+  assert.is(run.searches.length, 2)
+})
+
+test('a storage device that searches for another camera is asked again soon', () => {
+  const run = searching()
+  const begunMs = run.nowMs
+  run.send({ type: 'search-refused', attempt: run.attempt })
+  assert.is(run.status.lastAttempt?.search.result, 'refused')
+  while (run.searches.length < 2) {
+    run.timer(nextWakeMs(run.machine) ?? Number.NaN)
+    if (run.actions.some(({ type }) => type === 'look-up')) run.lookedUp([], P)
+  }
+  assert.ok(run.nowMs - begunMs >= SEARCH_SOON_MS && run.nowMs - begunMs < 20_000, `${run.nowMs - begunMs}`)
+  assert.is(run.machine.search.failures, 1, 'and the first time did not count')
+})
+
+test('a relay that breaks again and again makes no more searches', () => {
+  const run = searching()
+  for (let count = 0; count < 5; count++) {
+    run.send({ type: 'channel-closed', opening: run.inUse, reason: 'silent' })
+    assert.ok(run.actions.some(({ type }) => type === 'stop-search') || count > 0)
+    run
+      .lookedUp([], P)
+      .pass(RELAY_UDP_AFTER_MS)
+      .opened('relay-udp')
+      .pass(SEARCH_AFTER_MS * 2)
+  }
+  assert.is(run.searches.length, 1)
 })
 
 test.run()

@@ -17,6 +17,8 @@ import {
   learn,
   lose,
   metAt,
+  refuseSearch,
+  seeNat,
   stop,
   takeAnswer,
   takeOpened,
@@ -37,14 +39,18 @@ import {
   STABLE_MS,
   type Step,
 } from './link-state.ts'
+import { searchDueMs } from './search-steps.ts'
 
 export function initialMachine(config: ConnectConfig): Machine {
-  return { state: { name: 'idle' }, config, failures: 0, counter: 0 }
+  const nat = { camera: undefined, storage: undefined }
+  const search = { failures: 0, notBeforeMs: 0 }
+  return { state: { name: 'idle' }, config, failures: 0, nat, search, counter: 0 }
 }
 
 /** What does not fit the state is ignored: the same machine comes back, without actions. */
 export function reduce(machine: Machine, event: LinkEvent, moment: Moment): Step {
   if (event.type === 'stopped') return stop(machine)
+  if (event.type === 'nat-seen') return seeNat(machine, event, moment)
   const { state } = machine
   switch (state.name) {
     case 'idle':
@@ -61,7 +67,8 @@ export function reduce(machine: Machine, event: LinkEvent, moment: Moment): Step
 }
 
 /** When the machine wants a `timer` event; never, when undefined. */
-export function nextWakeMs({ state }: Machine): number | undefined {
+export function nextWakeMs(machine: Machine): number | undefined {
+  const { state } = machine
   switch (state.name) {
     case 'idle':
       return undefined
@@ -70,7 +77,11 @@ export function nextWakeMs({ state }: Machine): number | undefined {
     case 'walking':
       return nextDueMs(state.attempt, undefined)
     case 'connected': {
-      const dueMs = Math.min(nextDueMs(state.attempt, currentPath(state)), state.upgradeMs ?? Number.POSITIVE_INFINITY)
+      const dueMs = Math.min(
+        nextDueMs(state.attempt, currentPath(state)),
+        isSearching(state) ? Number.POSITIVE_INFINITY : (state.upgradeMs ?? Number.POSITIVE_INFINITY),
+        searchDueMs(machine, state),
+      )
       return Number.isFinite(dueMs) ? dueMs : undefined
     }
     case 'lost':
@@ -123,7 +134,7 @@ function whileTrying(machine: Machine, state: Active, event: LinkEvent, moment: 
       return answered === undefined ? ignore(machine) : advance(machine, { ...state, attempt: answered }, moment)
     }
     case 'heard': {
-      const heard = hear(attempt, event.from, moment)
+      const heard = hear(attempt, event, moment)
       return heard === undefined ? ignore(machine) : advance(machine, { ...state, attempt: heard }, moment)
     }
     case 'opened':
@@ -138,7 +149,7 @@ function whileTrying(machine: Machine, state: Active, event: LinkEvent, moment: 
 
 function whileWalking(machine: Machine, state: In<'walking'>, event: LinkEvent, moment: Moment): Step {
   if (event.type !== 'wake') return whileTrying(machine, state, event, moment)
-  return withActions(endAll(state), walk({ ...machine, failures: 0 }, moment))
+  return withActions(endAll(state), walk(fresh(machine), moment))
 }
 
 /**
@@ -149,11 +160,25 @@ function whileConnected(machine: Machine, state: In<'connected'>, event: LinkEve
   const isOver = event.type === 'channel-closed' && event.opening === state.opening
   if (isOver) return walkAgain(machine, state, event.reason, moment)
   if (event.type === 'wake') {
-    return state.upgradeMs === undefined ? ignore(machine) : upgrade(machine, { ...state, upgrades: -1 }, moment)
+    return state.upgradeMs === undefined ? ignore(machine) : upgrade(fresh(machine), { ...state, upgrades: -1 }, moment)
   }
-  const isDue = state.upgradeMs !== undefined && moment.nowMs >= state.upgradeMs
+  if (event.type === 'search-refused') {
+    const isOurs = isSearching(state) && event.attempt === state.attempt.number
+    return isOurs ? refuseSearch(machine, state, moment) : ignore(machine)
+  }
+  const isDue = state.upgradeMs !== undefined && moment.nowMs >= state.upgradeMs && !isSearching(state)
   if (event.type === 'timer' && isDue) return upgrade(machine, state, moment)
   return whileTrying(machine, state, event, moment)
+}
+
+/** Another network, perhaps: what failed in the one before counts no more. */
+function fresh(machine: Machine): Machine {
+  return { ...machine, failures: 0, search: { failures: 0, notBeforeMs: 0 } }
+}
+
+/** One thing at a time: an upgrade would end the search. */
+function isSearching({ attempt }: In<'connected'>): boolean {
+  return attempt.search.name === 'running'
 }
 
 /** The channel in use is gone. */
@@ -173,7 +198,7 @@ function whileLost(machine: Machine, state: In<'lost'>, event: LinkEvent, moment
     case 'timer':
       return moment.nowMs < state.retryMs ? ignore(machine) : walk(machine, moment)
     case 'wake':
-      return walk({ ...machine, failures: 0 }, moment)
+      return walk(fresh(machine), moment)
     case 'probe-answered': {
       // It came late, but it came.
       const answered = takeAnswer(state.attempt, event)
@@ -181,7 +206,7 @@ function whileLost(machine: Machine, state: In<'lost'>, event: LinkEvent, moment
     }
     case 'heard': {
       // So did the storage device's punch. The pause stands otherwise: it answers what we asked before it.
-      const heard = hear(state.attempt, event.from, moment)
+      const heard = hear(state.attempt, event, moment)
       return heard === undefined ? ignore(machine) : advance(machine, { name: 'walking', attempt: heard }, moment)
     }
     default:

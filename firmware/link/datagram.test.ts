@@ -26,6 +26,9 @@ const [key, tag] = [randomBytes(32), randomBytes(8)]
 const fresh = { boot: 3, seq: 2 ** 40 }
 const id = '0123456789abcdef'
 
+const NATS = ['unknown', 'none', 'cone', 'symmetric'] as const
+const SEARCHES = ['unasked', 'no', 'running', 'busy'] as const
+
 const samples: readonly Datagram[] = [
   { type: 'probe', tx: id, candidate: 65535, sentUs: Number.MAX_SAFE_INTEGER },
   { type: 'probe-answer', tx: id, candidate: 0, sentUs: 0, observed: { host: '192.0.2.1', port: 1 } },
@@ -36,9 +39,12 @@ const samples: readonly Datagram[] = [
       relay: path === 'relay-udp' ? randomBytes(RELAY_KEY_BYTES) : NO_RELAY,
     }),
   ),
-  { type: 'punch', tx: id, candidates: [] },
-  { type: 'punch', tx: id, candidates: [{ host: '192.0.2.1', port: 1 }, long(0)] },
-  { type: 'punch', tx: id, candidates: Array.from({ length: PUNCH_CANDIDATES_MAX }, (_, at) => long(at)) },
+  ...NATS.flatMap((nat): Datagram[] => [
+    { type: 'punch', tx: id, candidates: [], nat, search: true },
+    { type: 'punch', tx: id, candidates: [{ host: '192.0.2.1', port: 1 }, long(0)], nat, search: false },
+    { ...longestPunch(), nat },
+    ...SEARCHES.map((search): Datagram => ({ type: 'punched', tx: id, nat, search })),
+  ]),
   { type: 'relay-call', attempt: id, relay: randomBytes(RELAY_KEY_BYTES) },
   { type: 'opened', attempt: id, stream: 1, noise: randomBytes(NOISE_OPENED_BYTES) },
   ...ERROR_CODES.map((code): Datagram => ({ type: 'refuse', attempt: id, code })),
@@ -47,6 +53,11 @@ const samples: readonly Datagram[] = [
   { type: 'enrolled', tx: id, name: 'Überwachung 门口 😀' },
   { type: 'enrolled', tx: id, name: 'x'.repeat(NAME_MAX_BYTES) },
 ]
+
+function longestPunch() {
+  const candidates = Array.from({ length: PUNCH_CANDIDATES_MAX }, (_, at) => long(at))
+  return { type: 'punch', tx: id, candidates, nat: 'none', search: true, seen: long(9) } as const
+}
 
 function long(at: number) {
   return { host: `2001:db8::${at + 1}`, port: 65535 - at }
@@ -161,6 +172,16 @@ test('strict about what an authentic peer says', () => {
   assert.is(openDatagram(punch(1, 2), key), undefined) // an address left over
   assert.is(openDatagram(punch(2, 1), key), undefined) // padding is no address
   assert.is(openDatagram(punch(1, 1, 7), key), undefined)
+  const request = (nat: number, flags: number) =>
+    crafted('punch', REQUEST_BYTES, (w) => w.u8(0).u8(nat).u8(flags).u8(4).u32(1).u16(1))
+  assert.ok(openDatagram(request(3, 3), key))
+  assert.is(openDatagram(request(4, 3), key), undefined)
+  assert.is(openDatagram(request(3, 4), key), undefined)
+  assert.is(openDatagram(request(3, 1), key), undefined) // an address that nobody announced
+  const punched = (nat: number, search: number) => crafted('punched', SMALL + 2, (w) => w.u8(nat).u8(search))
+  assert.ok(openDatagram(punched(3, 3), key))
+  assert.is(openDatagram(punched(4, 3), key), undefined)
+  assert.is(openDatagram(punched(3, 4), key), undefined)
 })
 
 test('a refusal with a code of a later version is a refusal', () => {
@@ -174,8 +195,9 @@ test('what cannot be sent is a bug, not a datagram', () => {
     { type: 'open', attempt: id, path: 'lan', stream: 1, relay: NO_RELAY, noise: new Uint8Array(5) },
     { ...samples[3], type: 'open', relay: new Uint8Array(RELAY_KEY_BYTES - 1) } as Datagram,
     { type: 'relay-call', attempt: id, relay: new Uint8Array(RELAY_KEY_BYTES + 1) },
-    { type: 'punch', tx: id, candidates: [{ host: 'example.org', port: 1 }] },
-    { type: 'punch', tx: id, candidates: Array.from({ length: PUNCH_CANDIDATES_MAX + 3 }, (_, at) => long(at)) },
+    { ...longestPunch(), candidates: [{ host: 'example.org', port: 1 }] },
+    { ...longestPunch(), seen: { host: 'example.org', port: 1 } },
+    { ...longestPunch(), candidates: Array.from({ length: PUNCH_CANDIDATES_MAX + 3 }, (_, at) => long(at)) },
     { type: 'bye', attempt: 'abc' },
     { type: 'enrolled', tx: id, name: 'x'.repeat(NAME_MAX_BYTES + 1) },
     { type: 'probe-answer', tx: id, candidate: 1, sentUs: 1, observed: { host: 'example.org', port: 1 } },

@@ -16,8 +16,10 @@ import { ADDRESS_MAX_BYTES, type Address, addressBytes, readAddress, writeAddres
 import type { ChannelPath } from './channel.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { NAME_MAX_BYTES } from './names.ts'
+import type { NatKind } from './nat.ts'
 import { SHORT_TAG_BYTES } from './pair.ts'
 import { PATHS } from './path-rank.ts'
+import type { SearchAnswer } from './port-search.ts'
 import { AEAD_TAG_BYTES, decrypt, encryptInPlace, NONCE_BYTES, randomBytes } from './sodium.ts'
 
 export const DATAGRAM_VERSION = 1
@@ -62,6 +64,21 @@ export interface Punch {
   readonly tx: string
   /** The camera's own addresses, PUNCH_CANDIDATES_MAX at most; the server adds where it sees the camera. */
   readonly candidates: readonly Address[]
+  /** What the camera's NAT does. */
+  readonly nat: NatKind
+  /** Not only punch: search for a port, see port-search.ts. */
+  readonly search: boolean
+  /** Where the server sees the camera, as it told the camera: nothing is searched for anywhere else. */
+  readonly seen?: Address
+}
+
+/** Storage to camera, through the P2P server: I punch. */
+export interface Punched {
+  readonly type: 'punched'
+  readonly tx: string
+  /** What the storage device's NAT does. */
+  readonly nat: NatKind
+  readonly search: SearchAnswer
 }
 
 /** Camera to storage, through the P2P server: meet me at the relay by TLS; the rest is said there. */
@@ -114,7 +131,7 @@ export interface Enrolled {
   readonly name: string
 }
 
-export type Datagram = Probe | ProbeAnswer | Punch | RelayCall | Open | Opened | Refuse | Bye | Enrolled
+export type Datagram = Probe | ProbeAnswer | Punch | Punched | RelayCall | Open | Opened | Refuse | Bye | Enrolled
 export type DatagramType = Datagram['type']
 
 /** Numbers on the wire. `enrol` has a layout of its own: enrolment.ts. */
@@ -129,6 +146,7 @@ export const TYPE_NUMBERS = {
   enrol: 8,
   punch: 9,
   'relay-call': 10,
+  punched: 11,
 } as const satisfies Readonly<Record<DatagramType | 'enrol', number>>
 
 /** Numbers on the wire. */
@@ -136,6 +154,12 @@ const PATH_NUMBERS = { lan: 0, punched: 1, 'relay-udp': 2, 'relay-tls': 3 } as c
   ChannelPath,
   number
 >
+
+/** Numbers on the wire. */
+const NAT_NUMBERS = { unknown: 0, none: 1, cone: 2, symmetric: 3 } as const satisfies Record<NatKind, number>
+const SEARCH_NUMBERS = { unasked: 0, no: 1, running: 2, busy: 3 } as const satisfies Record<SearchAnswer, number>
+/** Flags of a punch: it searches; the address where the camera is seen follows. */
+const [SEARCHES, SEEN] = [1, 2] as const
 
 /** Place in time without a clock: boots are counted and remembered, datagrams are counted within a boot. */
 export interface Freshness {
@@ -228,7 +252,12 @@ function bodyBytes(message: Datagram): number {
     case 'probe-answer':
       return ID_BYTES + 2 + 8 + addressBytes(message.observed)
     case 'punch':
-      return message.candidates.reduce((sum, address) => sum + addressBytes(address), ID_BYTES + 1)
+      return [...message.candidates, ...(message.seen === undefined ? [] : [message.seen])].reduce(
+        (sum, address) => sum + addressBytes(address),
+        ID_BYTES + 1 + 2,
+      )
+    case 'punched':
+      return ID_BYTES + 2
     case 'relay-call':
       return ID_BYTES + RELAY_KEY_BYTES
     case 'open':
@@ -256,6 +285,12 @@ function writeBody(writer: ByteWriter, message: Datagram): void {
     case 'punch':
       writer.hex(message.tx, ID_BYTES).u8(message.candidates.length)
       for (const address of message.candidates) writeAddress(writer, address)
+      writer.u8(NAT_NUMBERS[message.nat])
+      writer.u8((message.search ? SEARCHES : 0) | (message.seen === undefined ? 0 : SEEN))
+      if (message.seen !== undefined) writeAddress(writer, message.seen)
+      return
+    case 'punched':
+      writer.hex(message.tx, ID_BYTES).u8(NAT_NUMBERS[message.nat]).u8(SEARCH_NUMBERS[message.search])
       return
     case 'relay-call':
       writer.hex(message.attempt, ID_BYTES).bytes(message.relay, RELAY_KEY_BYTES)
@@ -289,7 +324,9 @@ function readBody(reader: ByteReader, type: DatagramType): Datagram {
     case 'probe-answer':
       return { type, tx: id, candidate: reader.u16(), sentUs: reader.u64(), observed: readAddress(reader) }
     case 'punch':
-      return { type, tx: id, candidates: readCandidates(reader) }
+      return { type, tx: id, ...readPunch(reader) }
+    case 'punched':
+      return { type, tx: id, nat: readName(reader, NAT_NUMBERS), search: readName(reader, SEARCH_NUMBERS) }
     case 'relay-call':
       return { type, attempt: id, relay: reader.bytes(RELAY_KEY_BYTES) }
     case 'open':
@@ -306,6 +343,23 @@ function readBody(reader: ByteReader, type: DatagramType): Datagram {
     case 'enrolled':
       return { type, tx: id, name: readText(reader, NAME_MAX_BYTES) }
   }
+}
+
+function readPunch(reader: ByteReader): Omit<Punch, 'type' | 'tx'> {
+  const candidates = readCandidates(reader)
+  const nat = readName(reader, NAT_NUMBERS)
+  const flags = reader.u8()
+  if (flags > (SEARCHES | SEEN)) throw new HomewardError('FRAME_MALFORMED', `flags ${flags}`)
+  const seen = (flags & SEEN) === 0 ? {} : { seen: readAddress(reader) }
+  return { candidates, nat, search: (flags & SEARCHES) !== 0, ...seen }
+}
+
+/** Throws FRAME_MALFORMED for a number that stands for nothing. */
+function readName<Name extends string>(reader: ByteReader, numbers: Readonly<Record<Name, number>>): Name {
+  const number = reader.u8()
+  const found = Object.entries<number>(numbers).find(([, value]) => value === number)
+  if (found === undefined) throw new HomewardError('FRAME_MALFORMED', `${number}, which stands for nothing`)
+  return found[0] as Name
 }
 
 function readCandidates(reader: ByteReader): Address[] {

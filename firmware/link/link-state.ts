@@ -3,6 +3,8 @@ import type { ErrorCode } from '../wire/errors.ts'
 import type { Address } from './address.ts'
 import type { Attempt, Candidate, RelayCandidate, Trial } from './attempt.ts'
 import type { ChannelCloseReason, ChannelPath } from './channel.ts'
+import type { NatKind } from './nat.ts'
+import type { SearchRole } from './port-search.ts'
 
 /** After the first failure: short, for most failures are a storage device that restarts or a cable that is moved. */
 export const RETRY_FIRST_MS = 500
@@ -19,6 +21,19 @@ export const FLAPPING_FAILURES_MAX = 3
  * rarely, for a pair of symmetric NATs will not change its mind. The last one repeats.
  */
 export const UPGRADE_AFTER_MS = [5_000, 15_000, 60_000, 300_000] as const
+
+/**
+ * A search for a port waits this long from the start of its attempt, and of the channel in use: what is punched without one
+ * is punched by then, and the first fragment on its way.
+ */
+export const SEARCH_AFTER_MS = 1_000
+/**
+ * After a search that found nothing the next one waits: almost all find the port the first time, so the NATs are of another
+ * kind than was thought. The last one repeats.
+ */
+export const SEARCH_AGAIN_MS = [60_000, 300_000] as const
+/** After one that was refused, for the storage device searches for another camera, or found a port that did not last. */
+export const SEARCH_SOON_MS = 12_000
 
 /** What the machine is told beforehand. */
 export interface ConnectConfig {
@@ -73,6 +88,10 @@ export interface Machine {
   readonly config: ConnectConfig
   /** In a row. */
   readonly failures: number
+  /** What the NATs of the two devices do, as far as is known. */
+  readonly nat: { readonly camera: NatKind | undefined; readonly storage: NatKind | undefined }
+  /** Searches for a port that found nothing, in a row, and when the next one may begin. */
+  readonly search: { readonly failures: number; readonly notBeforeMs: number }
   /** Numbers attempts and openings, so that what belongs to an earlier one is recognised. */
   readonly counter: number
 }
@@ -91,8 +110,11 @@ export type LinkEvent =
       readonly hint: string | undefined
     }
   | { readonly type: 'probe-answered'; readonly attempt: number; readonly candidate: number; readonly rttMs: number }
-  /** The storage device speaks to us from there: it punches. */
-  | { readonly type: 'heard'; readonly from: Address }
+  /** The storage device speaks to us from there: it punches. `via`: at this socket of a search. */
+  | { readonly type: 'heard'; readonly from: Address; readonly via?: number }
+  | { readonly type: 'nat-seen'; readonly side: 'camera' | 'storage'; readonly nat: NatKind }
+  /** The storage device does not take part in the search for a port. */
+  | { readonly type: 'search-refused'; readonly attempt: number }
   /** The storage device took the setup token; `from` is unknown when the server carried its answer. */
   | { readonly type: 'enrolled'; readonly attempt: number; readonly name: string; readonly from: Address | undefined }
   /** The channel of this opening carries bytes both ways. */
@@ -103,9 +125,20 @@ export type LinkEvent =
 export type LinkAction =
   | { readonly type: 'look-up'; readonly attempt: number; readonly by: 'pair' | 'token' }
   | { readonly type: 'stop-look-up' }
-  | { readonly type: 'probe'; readonly attempt: number; readonly candidate: number; readonly to: Address }
+  | {
+      readonly type: 'probe'
+      readonly attempt: number
+      readonly candidate: number
+      readonly to: Address
+      /** From this socket of a search. */
+      readonly via?: number
+    }
   /** Asks the storage device through the server to send something to us. */
   | { readonly type: 'punch'; readonly attempt: number }
+  /** Searches for a port, with the storage device at `to`. */
+  | { readonly type: 'search'; readonly attempt: number; readonly role: SearchRole; readonly to: Address }
+  /** Ends the search, and its sockets but for those of openings. */
+  | { readonly type: 'stop-search' }
   | { readonly type: 'enrol'; readonly attempt: number; readonly to: Address }
   | { readonly type: 'enrol-by-server'; readonly attempt: number }
   /** To be remembered for good: the token has done its work. */
@@ -118,7 +151,9 @@ export type LinkAction =
   | { readonly type: 'remember'; readonly address: Address }
 
 /** How a channel is to be made. */
-export type Way = { readonly path: 'lan' | 'punched'; readonly to: Address } | { readonly path: RelayCandidate['path'] }
+export type Way =
+  | { readonly path: 'lan' | 'punched'; readonly to: Address; readonly via?: number }
+  | { readonly path: RelayCandidate['path'] }
 
 export interface Moment {
   /** Monotonic. */

@@ -98,6 +98,8 @@ test('connected says which way and why', () => {
         { address: '10.0.0.2:7441', path: 'lan', source: 'known', result: 'waiting' },
       ],
       lookUp: { result: 'none' },
+      nat: { camera: 'unknown', storage: 'unknown' },
+      search: { result: 'none' },
       why: '192.168.1.2:7441 (lan, known from before), round trip 1.2 ms, open after 12 ms',
     },
   })

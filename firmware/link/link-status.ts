@@ -1,7 +1,7 @@
 /** What a person or `status --json` is told about the link: its state, what was tried, why, and what to do. Pure. */
 import type { ErrorCode } from '../wire/errors.ts'
 import { formatAddress } from './address.ts'
-import type { Attempt, Candidate, Trial, TrialState } from './attempt.ts'
+import type { Attempt, Candidate, SearchState, Trial, TrialState } from './attempt.ts'
 import type { ChannelPath } from './channel.ts'
 import { enrolmentUnanswered } from './enrolment.ts'
 import type { LinkState, Machine } from './link-state.ts'
@@ -46,6 +46,10 @@ export interface LastAttempt {
     readonly addresses?: number
     readonly code?: ErrorCode
   }
+  /** What the two devices' NATs do, as far as is known. */
+  readonly nat: { readonly camera: NatKind; readonly storage: NatKind }
+  /** What came of the search for a port; `none` when there was none. */
+  readonly search: { readonly result: SearchState['name']; readonly tookMs?: number }
   /** Why this path, or why none. */
   readonly why: string
 }
@@ -73,16 +77,16 @@ export function statusOf(machine: Machine, nowMs: number): LinkStatus {
     ...(state.name === 'connected' ? { path: state.used.path } : {}),
     ...('sinceMs' in state ? { forMs: Math.round(nowMs - state.sinceMs) } : {}),
     ...(state.name === 'lost' ? { retryInMs: Math.max(0, Math.round(state.retryMs - nowMs)) } : {}),
-    lastAttempt: reportOf(state, nowMs),
+    lastAttempt: reportOf(machine, state, nowMs),
     ...(problem === undefined ? {} : { problem }),
   }
 }
 
 type Started = Exclude<LinkState, { readonly name: 'idle' }>
 
-function reportOf(state: Started, nowMs: number): LastAttempt {
+function reportOf({ nat }: Machine, state: Started, nowMs: number): LastAttempt {
   const { attempt } = state
-  const { lookUp } = attempt
+  const { lookUp, search } = attempt
   return {
     agoMs: Math.round(nowMs - attempt.startedMs),
     candidates: attempt.trials.map(triedOf),
@@ -92,6 +96,8 @@ function reportOf(state: Started, nowMs: number): LastAttempt {
       ...('addresses' in lookUp ? { addresses: lookUp.addresses } : {}),
       ...('code' in lookUp ? { code: lookUp.code } : {}),
     },
+    nat: { camera: nat.camera ?? 'unknown', storage: nat.storage ?? 'unknown' },
+    search: { result: search.name, ...('tookMs' in search ? { tookMs: Math.round(search.tookMs) } : {}) },
     why: whyOf(state),
   }
 }
@@ -128,6 +134,7 @@ const SOURCES = {
   'looked-up': 'announced by the storage device',
   observed: 'where the P2P server sees the storage device',
   heard: 'where the storage device spoke to us from',
+  searched: 'a port of a symmetric NAT, found by a search',
   server: 'at the P2P server',
 } as const satisfies Record<Candidate['source'], string>
 

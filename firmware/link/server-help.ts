@@ -25,6 +25,10 @@ export interface Relays {
 export interface CameraHelp extends Relays {
   /** What our own NAT does, once it is known. */
   readonly nat: NatKind | undefined
+  /** Where the server sees us by UDP, once it has said so. */
+  readonly seen: Address | undefined
+  /** Hears of `nat` whenever it has been looked at. */
+  onNat(listener: (nat: NatKind) => void): void
   /** Listens from now on. Before, nothing is asked of it. */
   start(): void
   /** Throws SERVER_UNREACHABLE, or CANCELLED when `signal` aborts. */
@@ -46,5 +50,7 @@ export interface Carried {
 
 /** For a storage device. */
 export interface StorageHelp extends Relays {
+  /** What our own NAT does, once it is known. */
+  readonly nat: NatKind | undefined
   onCarried(listener: (carried: Carried) => void): void
 }

@@ -27,7 +27,7 @@ export interface StorageLineOptions {
   readonly port: UdxPort
   readonly clock: Clock
   readonly peer: Peer
-  readonly send: (message: Datagram, to: Address) => void
+  readonly send: (message: Datagram, to: Address, from: UdxPort) => void
   readonly onChannel: (channel: Channel) => void
   /** The channel in use ended, and not at our wish: by the camera's, or by what lies between. */
   readonly onLost?: () => void
@@ -35,8 +35,8 @@ export interface StorageLineOptions {
 
 interface Opening {
   readonly answer: Opened
-  /** Where the camera is, when it is there that it hears of the end of the channel. */
-  readonly from: Address | undefined
+  /** To the camera, when it is by UDP that it hears of the end of the channel. */
+  readonly send: ((message: Datagram) => void) | undefined
   readonly path: Open['path']
   readonly bytes: RawStream
   readonly limit: Timer
@@ -62,13 +62,15 @@ export class StorageLine {
     return this.#live
   }
 
-  /** The answer to an authentic, fresh `open` over UDP: the same for the same attempt. Undefined: silence. */
-  open(request: Open, from: Address): Opened | undefined {
+  /**
+   * The answer to an authentic, fresh `open` that came by UDP at `port`: the same for the same attempt. Undefined: silence.
+   */
+  open(request: Open, from: Address, port = this.#options.port): Opened | undefined {
     const known = this.#known(request)
     if (known !== undefined) return known
-    const stream = this.#options.port.openStream()
+    const stream = port.openStream()
     stream.connect(request.stream, from)
-    return this.#openUdx(request, stream, from)
+    return this.#openUdx(request, stream, (message) => this.#options.send(message, from, port))
   }
 
   /** The same for one that the server carried: `join` makes our leg of the relay. */
@@ -115,14 +117,14 @@ export class StorageLine {
    * The camera speaks first: what we sent before it connected its stream would be lost, and cost a second until it is
    * sent again.
    */
-  #openUdx(request: Open, stream: PortStream, from: Address | undefined): Opened | undefined {
+  #openUdx(request: Open, stream: PortStream, send: Opening['send']): Opened | undefined {
     const noise = request.stream === 0 ? undefined : this.#respond(request)
     if (noise === undefined) {
       stream.bytes.destroy()
       return undefined
     }
     const answer: Opened = { type: 'opened', attempt: request.attempt, stream: stream.id, noise: noise.reply }
-    const opening = this.#begin(answer, request, stream.bytes, from)
+    const opening = this.#begin(answer, request, stream.bytes, send)
     stream.bytes.once('readable', () => this.#become(opening, noise.keys))
     return answer
   }
@@ -140,11 +142,11 @@ export class StorageLine {
     return this.#begun <= OPENINGS_PER_SECOND
   }
 
-  #begin(answer: Opened, { path, attempt }: Open, bytes: RawStream, from: Address | undefined): Opening {
+  #begin(answer: Opened, { path, attempt }: Open, bytes: RawStream, send: Opening['send']): Opening {
     const [oldest] = this.#openings.keys()
     if (oldest !== undefined && this.#openings.size >= OPENINGS_MAX) this.#abandon(oldest)
     const limit = this.#options.clock.after(OPENING_LIMIT_MS, () => this.#abandon(attempt))
-    const opening: Opening = { answer, from, path, bytes, limit, channel: undefined }
+    const opening: Opening = { answer, send, path, bytes, limit, channel: undefined }
     this.#openings.set(attempt, opening)
     return opening
   }
@@ -177,7 +179,7 @@ export class StorageLine {
     if (this.#openings.get(attempt) === opening) this.#abandon(attempt)
     if (this.#live?.channel !== channel) return
     this.#live = undefined
-    if (opening.from !== undefined) this.#options.send({ type: 'bye', attempt }, opening.from)
+    opening.send?.({ type: 'bye', attempt })
     if (reason !== 'closed' && reason !== 'replaced') this.#options.onLost?.()
   }
 

@@ -26,11 +26,12 @@ import type { ServerAddresses } from './server-addresses.ts'
 import type { RelayStream } from './server-help.ts'
 import { SignalPort } from './signal-port.ts'
 import { StorageLine } from './storage-line.ts'
+import { StoragePortSearches } from './storage-port-searches.ts'
 import { StorageServer } from './storage-server.ts'
 import { TcpListener } from './tcp.ts'
 import { dialServer } from './tls-line.ts'
 import type { TokenStore } from './tokens.ts'
-import type { UdxPort } from './udx-port.ts'
+import { UdxPort } from './udx-port.ts'
 
 export interface StorageLinkOptions {
   readonly identity: Identity
@@ -75,11 +76,19 @@ export class StorageLink {
   #registration: Registration | undefined
   #help: StorageServer | undefined
   #carried: CarriedRequests | undefined
+  readonly #searches: StoragePortSearches<UdxPort>
   #stops: (() => void)[] = []
   #closing: Promise<void> | undefined
 
   constructor(options: StorageLinkOptions) {
     this.#options = options
+    const { port, clock, random } = options
+    this.#searches = new StoragePortSearches({
+      ...{ clock, random },
+      open: () => new UdxPort({ host: port.local.host, random }),
+      send: (datagram, to) => port.send(datagram, to),
+      take: (datagram, from, socket) => this.#receive(datagram, from, socket),
+    })
   }
 
   start(): void {
@@ -141,7 +150,7 @@ export class StorageLink {
     })
     this.#help = help
     this.#carried = new CarriedRequests({
-      ...{ help, port, peers, clock },
+      ...{ help, port, peers, clock, searches: this.#searches },
       lineOf: (peer) => this.#lineOf(peer),
       receiveOn: (stream, frame) => this.#receiveOn(stream, frame),
       enrol: (box, reply) => void this.#enrol(box, reply),
@@ -188,6 +197,7 @@ export class StorageLink {
     await (await this.#tcp)?.close()
     for (const line of this.#lines.values()) this.#end(line)
     await Promise.all(this.#ending)
+    await this.#searches.close()
   }
 
   readonly #interfaces = (): Interfaces => (this.#options.interfaces ?? networkInterfaces)()
@@ -199,8 +209,9 @@ export class StorageLink {
     return [...enrolled.map(({ keys }) => keys), ...tokens.liveKeys()].map((keys) => keys.lookupTag)
   }
 
-  #receive(datagram: Uint8Array, from: Address): void {
-    const { peers, port } = this.#options
+  /** `port`: where it arrived, a socket of a search perhaps. */
+  #receive(datagram: Uint8Array, from: Address, port = this.#options.port): void {
+    const { peers } = this.#options
     if (readHead(datagram)?.type === 'enrol') {
       void this.#enrol(datagram, (answer) => port.send(answer, from))
       return
@@ -212,12 +223,15 @@ export class StorageLink {
       case 'probe': {
         const { tx, candidate, sentUs } = message
         port.send(peer.seal({ type: 'probe-answer', tx, candidate, sentUs, observed: from }), from)
+        this.#searches.heard(peer, tx, from)
         return
       }
       case 'open': {
         if (message.path === 'relay-udp' || message.path === 'relay-tls') return
-        const answer = this.#lineOf(peer).open(message, from)
-        if (answer !== undefined) port.send(peer.seal(answer), from)
+        const answer = this.#lineOf(peer).open(message, from, port)
+        if (answer === undefined) return
+        this.#searches.keep(port)
+        port.send(peer.seal(answer), from)
         return
       }
       default:
@@ -274,7 +288,7 @@ export class StorageLink {
       port,
       clock,
       peer,
-      send: (answer, to) => port.send(peer.seal(answer), to),
+      send: (answer, to, from) => from.send(peer.seal(answer), to),
       onChannel: (channel) => {
         for (const listener of [...this.#channelListeners]) listener(peer, channel)
       },

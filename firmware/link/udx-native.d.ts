@@ -28,7 +28,7 @@ declare module 'udx-native' {
     on(event: 'data', listener: (chunk: Uint8Array) => void): this
     on(event: 'end' | 'drain' | 'close', listener: () => void): this
     on(event: 'error', listener: (error: Error) => void): this
-    once(event: 'readable', listener: () => void): this
+    once(event: 'readable' | 'close', listener: () => void): this
   }
 
   class UDX {

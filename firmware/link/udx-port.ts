@@ -88,6 +88,14 @@ export class UdxPort implements DatagramPort {
     return { id, bytes, connect: (remoteId, to) => bytes.connect(this.#socket, remoteId, to.port, to.host) }
   }
 
+  /** Resolves once no stream is left on it. */
+  async whenIdle(): Promise<void> {
+    for (let [stream] = this.#streams; stream !== undefined; [stream] = this.#streams) {
+      const last = stream
+      await new Promise<void>((resolve) => last.once('close', resolve))
+    }
+  }
+
   /** Ends every stream with it. Idempotent; resolves when the socket is free. */
   close(): Promise<void> {
     this.#closing ??= this.#close()

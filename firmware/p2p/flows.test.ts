@@ -149,7 +149,7 @@ async function compare(name: string, path: string, seen: { readonly path: string
 
 test('register, and a LAN', async () => {
   const trace = new Trace()
-  const seen = await meet(trace, { hidden: false }, () => trace.lines.length >= 8)
+  const seen = await meet(trace, { hidden: false }, () => trace.lines.length >= 10)
   assert.equal(seen.registered, await traceOf('register'))
   await compare('lan', 'lan', seen)
 })
@@ -165,13 +165,13 @@ test('registered at another server', async () => {
 
 test('punched', async () => {
   const trace = new Trace()
-  await compare('punched', 'punched', await meet(trace, { hidden: true }, () => trace.lines.length >= 10))
+  await compare('punched', 'punched', await meet(trace, { hidden: true }, () => trace.lines.length >= 12))
 })
 
 test('relayed over UDP', async () => {
   const trace = new Trace()
   trace.lost = (from, to) => from !== 'server' && to !== 'server'
-  await compare('relay-udp', 'relay-udp', await meet(trace, { hidden: true }, () => trace.lines.length >= 13))
+  await compare('relay-udp', 'relay-udp', await meet(trace, { hidden: true }, () => trace.lines.length >= 15))
 })
 
 test.run()

@@ -12,6 +12,8 @@ export interface Connected {
   readonly upMs: number
   readonly connectedMs: number
   readonly ackedMs: number
+  /** Until it was on the path waited for; 0 when none was. */
+  readonly onMs: number
 }
 
 /**
@@ -30,6 +32,7 @@ export async function reconnect(
   const paths: ChannelPath[] = []
   let connectedMs = 0
   let ackedMs = 0
+  let onMs = 0
   await home.until(
     camera,
     on === undefined ? 'connected and ACKed' : `on path ${on} and ACKed`,
@@ -38,6 +41,7 @@ export async function reconnect(
       if (path !== null && connectedMs === 0) connectedMs = sinceMs
       if (path !== null && path !== paths.at(-1)) paths.push(path)
       if ((seq?.acked ?? 0) > 0 && ackedMs === 0) ackedMs = sinceMs
+      if (path === on && onMs === 0) onMs = sinceMs
       return ackedMs > 0 && connectedMs > 0 && (on === undefined || path === on)
     },
     withinMs,
@@ -48,7 +52,7 @@ export async function reconnect(
   }
   const [first] = paths
   if (first === undefined) throw new HomewardError('INTERNAL', `${camera}: connected without a path`)
-  return { first, paths, upMs, connectedMs, ackedMs }
+  return { first, paths, upMs, connectedMs, ackedMs, onMs }
 }
 
 /** By nearest rank; `part` of 0.5 is the median. */

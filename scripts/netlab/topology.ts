@@ -43,6 +43,8 @@ export interface Topology {
   readonly best: ChannelPath
   /** Paths that may carry a camera until the best one is found. */
   readonly onTheWay?: readonly ChannelPath[]
+  /** The best path takes a search for a port, and is there so long after the camera's start at the latest. */
+  readonly searchedWithinMs?: number
 }
 
 /** Throws USAGE. */

@@ -1,4 +1,6 @@
 /** One topology tried many times: how often a camera gets through, which way, and how fast. */
+
+import { SEARCH_AGAIN_MS } from '../../firmware/link/link-state.ts'
 import { errorLine, isHomewardError } from '../../firmware/wire/errors.ts'
 import { Lab } from './lab.ts'
 import { LabHome } from './lab-home.ts'
@@ -36,7 +38,8 @@ export async function tryTopology(topology: Topology, tries: number, print: (lin
 /** Undefined when it did not get through. */
 async function once(home: LabHome, camera: string, print: (line: string) => void): Promise<Connected | undefined> {
   try {
-    const connected = await reconnect(home, camera)
+    const { best, searchedWithinMs: withinMs } = home.lab.topology
+    const connected = await reconnect(home, camera, withinMs === undefined ? {} : { on: best, withinMs })
     print(describe(connected))
     return connected
   } catch (error) {
@@ -46,9 +49,10 @@ async function once(home: LabHome, camera: string, print: (line: string) => void
   }
 }
 
-function describe({ paths, upMs, connectedMs, ackedMs }: Connected): string {
+function describe({ paths, upMs, connectedMs, ackedMs, onMs }: Connected): string {
   const ms = (value: number) => `${Math.round(value)} ms`
-  return `${paths.join(', then ')}; up ${ms(upMs)}, connected ${ms(connectedMs)}, first ACK ${ms(ackedMs)}, on disk`
+  const searched = onMs > 0 ? `, ${paths.at(-1)} ${ms(onMs)}` : ''
+  return `${paths.join(', then ')}; up ${ms(upMs)}, connected ${ms(connectedMs)}, first ACK ${ms(ackedMs)}${searched}, on disk`
 }
 
 function summary(good: readonly Connected[], tried: number): string {
@@ -60,6 +64,11 @@ function summary(good: readonly Connected[], tried: number): string {
     const values = good.map(pick)
     return `p50 ${Math.round(percentile(values, 0.5))} ms, p95 ${Math.round(percentile(values, 0.95))} ms`
   }
-  const times = `connected ${spread((one) => one.connectedMs)}; first ACK ${spread((one) => one.ackedMs)}`
+  let times = `connected ${spread((one) => one.connectedMs)}; first ACK ${spread((one) => one.ackedMs)}`
+  const searched = good.filter(({ onMs }) => onMs > 0)
+  if (searched.length > 0) {
+    const first = searched.filter(({ connectedMs, onMs }) => onMs < connectedMs + SEARCH_AGAIN_MS[0])
+    times += `; ${searched[0]?.paths.at(-1)} ${spread((one) => one.onMs)}, by the first search ${first.length}`
+  }
   return `${good.length} of ${tried} got through as expected${good.length === 0 ? '' : `: ${paths}; ${times}`}`
 }
