@@ -32,6 +32,39 @@ test('all is well', () => {
   ])
 })
 
+test('what was tried, what came of it, and what the NATs do', () => {
+  const lastAttempt = {
+    candidates: [
+      { path: 'relay-udp', result: 'left' },
+      { address: '192.168.1.10:7441', path: 'lan', result: 'silent' },
+      { address: '203.0.113.30:7441', path: 'punched', result: 'failed', rttMs: 2.5, detail: 'no answer' },
+      { address: '203.0.113.30:51234', path: 'punched', result: 'opened', rttMs: 1.5, tookMs: 2040 },
+    ],
+    nat: { camera: 'cone', storage: 'symmetric' },
+    search: { result: 'found', tookMs: 940 },
+    why: 'it was found',
+  }
+  const text = describeStatus({ ...filming, path: 'punched', lastAttempt }).split('\n')
+  const told = [
+    '            relay (relay-udp): left',
+    '            192.168.1.10:7441 (lan): silent',
+    '            203.0.113.30:7441 (punched): failed, no answer, round trip 2.5 ms',
+    '            203.0.113.30:51234 (punched): opened, round trip 1.5 ms, open after 2040 ms',
+    '            search for a port: found after 940 ms',
+    '          NAT of the camera: keeps one address for all (cone); of the storage device: another port for each destination (symmetric)',
+  ]
+  assert.equal(text.slice(2, 10), ['Link      connected, path punched', '          it was found', ...told])
+  const problem = { message: 'it was found', hint: 'Look.' }
+  const lost = describeStatus({ ...filming, path: null, state: 'lost', problem, lastAttempt }).split('\n')
+  assert.equal(lost.slice(3, 10), ['          it was found. Look.', ...told], 'once')
+  const search = { result: 'none' }
+  const nat = { camera: 'unknown', storage: 'none' }
+  assert.match(
+    describeStatus({ ...filming, lastAttempt: { ...lastAttempt, candidates: [], search, nat } }),
+    /found\n {10}NAT of the camera: not known; of the storage device: none\nFootage/,
+  )
+})
+
 test('each trouble is said where it belongs', () => {
   const text = describeStatus({
     ...filming,

@@ -19,10 +19,24 @@ interface Common {
   readonly storage: string | null
   readonly state: string
   readonly path: string | null
-  readonly nat?: string
+  readonly lastAttempt?: null | {
+    readonly candidates: readonly Tried[]
+    readonly nat: { readonly camera: string; readonly storage: string }
+    readonly search: { readonly result: string; readonly tookMs?: number }
+    readonly why: string
+  }
   readonly retryInMs?: number
   readonly problem?: Told
   readonly alarm?: { readonly code: string; readonly text: string }
+}
+
+interface Tried {
+  readonly address?: string
+  readonly path: string
+  readonly result: string
+  readonly rttMs?: number
+  readonly tookMs?: number
+  readonly detail?: string
 }
 
 interface Films {
@@ -80,8 +94,9 @@ export function describeStatus(answer: unknown): string {
   const retry = status.retryInMs === undefined ? '' : `, next try in ${formatDuration(status.retryInMs)}`
   return [
     ...who,
-    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}${natText(status.nat)}`}${retry}`,
+    `Link      ${LINKS[status.state] ?? status.state}${status.path === null ? '' : `, path ${status.path}`}${retry}`,
     ...more(problem && errorLine(problem)),
+    ...attemptLines(status),
     `Footage   ${seq.captured} fragments captured, ${seq.acked} ACKed, ${seq.lost} lost since the start`,
     `Card      ${CARDS[ring.card] ?? ring.card}${ring.full ? ', FULL' : ''}; room for ${formatBytes(ring.capacityBytes)}, ${waiting}`,
     ...more(ring.problem),
@@ -92,6 +107,31 @@ export function describeStatus(answer: unknown): string {
         (encoder.state === 'running' ? `last: ${encoder.lastError.message}` : errorLine(encoder.lastError)),
     ),
   ].join('\n')
+}
+
+/** What was tried, what the NATs are, and why it is on this path. */
+function attemptLines({ lastAttempt: last, problem }: Common): string[] {
+  if (last === undefined || last === null) return []
+  return [
+    // Why there is no path has been said.
+    ...(problem === undefined ? more(last.why) : []),
+    ...last.candidates.flatMap((candidate) => more(triedText(candidate))),
+    ...(last.search.result === 'none' ? [] : more(searchText(last.search))),
+    ...more(`NAT of the camera: ${natText(last.nat.camera)}; of the storage device: ${natText(last.nat.storage)}`),
+  ]
+}
+
+function triedText({ address, path, result, rttMs, tookMs, detail }: Tried): string {
+  const times = [
+    ...(rttMs === undefined ? [] : [`round trip ${rttMs} ms`]),
+    ...(tookMs === undefined ? [] : [`open after ${tookMs} ms`]),
+  ]
+  const outcome = detail === undefined ? result : `${result}, ${detail}`
+  return `  ${address ?? 'relay'} (${path}): ${[outcome, ...times].join(', ')}`
+}
+
+function searchText({ result, tookMs }: { readonly result: string; readonly tookMs?: number }): string {
+  return `  search for a port: ${result}${tookMs === undefined ? '' : ` after ${tookMs} ms`}`
 }
 
 function more(line: string | undefined): string[] {

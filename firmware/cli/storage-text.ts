@@ -104,8 +104,12 @@ export function describeStorage(answer: unknown): string {
     `Disk      ${root}: ${totals.fragments} fragments, ${formatBytes(totals.bytes)}${free}`,
     ...(retention === undefined || retention === null ? [] : describeRetention(retention)),
     ...(scrub === undefined || scrub === null ? [] : [`Checked   ${describeScrub(scrub)}`]),
-    `P2P       ${p2p.problem === undefined ? `${SERVER_STATES[p2p.state] ?? p2p.state}${natText(p2p.nat)}` : errorLine(p2p.problem)}`,
+    `P2P       ${p2p.problem === undefined ? `${SERVER_STATES[p2p.state] ?? p2p.state}${natClause(p2p.nat)}` : errorLine(p2p.problem)}`,
   ].join('\n')
+}
+
+function natClause(nat: string | null | undefined): string {
+  return nat === undefined || nat === null || nat === 'unknown' ? '' : `, NAT: ${natText(nat)}`
 }
 
 const SERVER_STATES: Readonly<Record<string, string>> = {

@@ -160,9 +160,11 @@ test('an address is tried once, as the better of what it is thought to be', () =
   ] as const) {
     const attempt = addCandidates(newAttempt(1, [first], false, 0), [second], 10)
     assert.is(attempt.trials.length, 1)
-    assert.equal(attempt.trials[0], { ...lan, startedMs: 0, state: { name: 'waiting', probes: 0 } })
+    const heard = { name: 'waiting', probes: 0, heard: true } as const
+    const state: TrialState = first === asHole ? heard : { name: 'waiting', probes: 0 }
+    assert.equal(attempt.trials[0], { ...lan, startedMs: 0, state })
     const silent = addCandidates(setTrial(attempt, 0, { name: 'silent' }), [asHole], 10)
-    assert.equal(silent.trials[0], { ...lan, startedMs: 10, state: { name: 'waiting', probes: 0 } })
+    assert.equal(silent.trials[0], { ...lan, startedMs: 10, state: heard })
     // What is being opened is being opened as what it was.
     const states: TrialState[] = [
       { name: 'opening', opening: 1, sinceMs: 1 },

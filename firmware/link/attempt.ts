@@ -53,8 +53,8 @@ export interface RelayCandidate {
 export type Candidate = DirectCandidate | RelayCandidate
 
 export type TrialState =
-  /** Probed, `probes` times so far. */
-  | { readonly name: 'waiting'; readonly probes: number }
+  /** Probed, `probes` times so far. `heard`: since something came from there. */
+  | { readonly name: 'waiting'; readonly probes: number; readonly heard?: true }
   /** Begins once its head start is over. */
   | { readonly name: 'held' }
   | { readonly name: 'silent' }
@@ -116,7 +116,7 @@ export function addCandidates(attempt: Attempt, candidates: readonly Candidate[]
     const at = trials.findIndex((trial) => keyOf(trial) === keyOf(candidate))
     const known = trials[at]
     const best = known !== undefined && !isBetter(candidate.path, known.path) ? known : candidate
-    const state: TrialState = 'address' in candidate ? { name: 'waiting', probes: 0 } : { name: 'held' }
+    const state = firstState(candidate)
     const fresh: Trial = { ...best, startedMs: nowMs, state }
     if (known === undefined) {
       if (trials.length < TRIALS_MAX) trials.push(fresh)
@@ -127,6 +127,12 @@ export function addCandidates(attempt: Attempt, candidates: readonly Candidate[]
     }
   }
   return { ...attempt, trials }
+}
+
+function firstState(candidate: Candidate): TrialState {
+  if (!('address' in candidate)) return { name: 'held' }
+  const isHeard = candidate.source === 'heard' || candidate.source === 'searched'
+  return { name: 'waiting', probes: 0, ...(isHeard ? { heard: true } : {}) }
 }
 
 export interface Due {
@@ -157,7 +163,7 @@ export function takeDue(attempt: Attempt, current: ChannelPath | undefined, nowM
     }
     if (nowMs >= trial.startedMs + PROBE_GIVE_UP_MS) return { ...trial, state: { name: 'silent' } }
     probes.push(index)
-    return { ...trial, state: { name: 'waiting', probes: countDue(PROBE_SCHEDULE_MS, trial.startedMs, nowMs) } }
+    return { ...trial, state: { ...state, probes: countDue(PROBE_SCHEDULE_MS, trial.startedMs, nowMs) } }
   })
   const { lookUp, punches } = attempt
   const isLate = lookUp.name === 'waiting' && nowMs >= lookUp.sinceMs + LOOK_UP_LIMIT_MS
@@ -206,6 +212,17 @@ export function setTrial(attempt: Attempt, index: number, state: TrialState): At
 /** The trial that an opening belongs to; -1 when it is of another attempt. */
 export function trialOf(attempt: Attempt, opening: number): number {
   return attempt.trials.findIndex(({ state }) => 'opening' in state && state.opening === opening)
+}
+
+/**
+ * Something came from an address that is probed already: its side of the way is open now, so its probes begin anew, at once.
+ * Undefined when they have done so before.
+ */
+export function probeAnew(attempt: Attempt, index: number, nowMs: number): Attempt | undefined {
+  const trial = attempt.trials[index]
+  if (trial?.state.name !== 'waiting' || trial.state.heard === true) return undefined
+  const anew: Trial = { ...trial, startedMs: nowMs, state: { name: 'waiting', probes: 0, heard: true } }
+  return { ...attempt, trials: attempt.trials.with(index, anew) }
 }
 
 /** An answer to a probe. Undefined when nothing new is learnt from it. */

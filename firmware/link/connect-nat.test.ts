@@ -1,3 +1,4 @@
+// time-out: 120 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../platform/clock-fake.ts'

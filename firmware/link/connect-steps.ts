@@ -10,6 +10,7 @@ import {
   failed,
   isExhausted,
   newAttempt,
+  probeAnew,
   rttOf,
   setTrial,
   type Trial,
@@ -273,10 +274,11 @@ export function hear(
   { from, via }: Extract<LinkEvent, { readonly type: 'heard' }>,
   { nowMs }: Moment,
 ): Attempt | undefined {
-  const known = attempt.trials.find((trial) => {
+  const at = attempt.trials.findIndex((trial) => {
     return 'address' in trial && trial.via === via && sameAddress(trial.address, from)
   })
-  if (known !== undefined && known.state.name !== 'silent') return undefined
+  const known = attempt.trials[at]
+  if (known !== undefined && known.state.name !== 'silent') return probeAnew(attempt, at, nowMs)
   if (isSearchedFor(attempt, from)) {
     const heard = { path: 'punched', source: 'searched', address: from } as const
     return addCandidates(attempt, [via === undefined ? heard : { ...heard, via }], nowMs)

@@ -151,7 +151,7 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'look-up-failed': 'walking:',
     'probe-answered': 'walking: open',
     heard: 'walking: probe',
-    'heard again': IGNORED,
+    'heard again': 'walking: probe',
     'heard at a socket': IGNORED,
     'nat-seen': 'walking:',
     'search-refused': IGNORED,
@@ -170,7 +170,7 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'look-up-failed': 'walking:',
     'probe-answered': 'walking: open',
     heard: 'walking: probe',
-    'heard again': IGNORED,
+    'heard again': 'walking: probe',
     'heard at a socket': IGNORED,
     'nat-seen': 'walking:',
     'search-refused': IGNORED,
@@ -189,7 +189,7 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'look-up-failed': 'walking:',
     'probe-answered': 'walking:',
     heard: 'walking: probe',
-    'heard again': IGNORED,
+    'heard again': 'walking: probe',
     'heard at a socket': IGNORED,
     'nat-seen': 'walking:',
     'search-refused': IGNORED,
@@ -208,7 +208,7 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'look-up-failed': 'connected:',
     'probe-answered': 'connected:',
     heard: 'connected:',
-    'heard again': IGNORED,
+    'heard again': 'connected:',
     'heard at a socket': IGNORED,
     'nat-seen': 'connected:',
     'search-refused': IGNORED,
@@ -227,7 +227,7 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'look-up-failed': 'connected:',
     'probe-answered': 'connected:',
     heard: 'connected: probe',
-    'heard again': IGNORED,
+    'heard again': 'connected: probe',
     'heard at a socket': IGNORED,
     'nat-seen': 'connected:',
     'search-refused': IGNORED,
@@ -245,8 +245,8 @@ const TABLE: Record<string, Record<keyof typeof EVENTS, string>> = {
     'looked-up': IGNORED,
     'look-up-failed': IGNORED,
     'probe-answered': 'connected: open',
-    heard: IGNORED,
-    'heard again': IGNORED,
+    heard: 'connected: probe',
+    'heard again': 'connected: probe',
     'heard at a socket': 'connected: probe',
     'nat-seen': 'connected:',
     'search-refused': 'connected: stop-search',
@@ -463,9 +463,22 @@ test('the storage device’s own punch tells where it is', () => {
   assert.equal(run.heard(Q).sends, ['probe 198.51.100.7'])
   assert.equal(run.trial(Q).path, 'punched')
   const before = run.machine
-  assert.is(run.heard(Q).heard(P).machine, before, 'once')
+  assert.is(run.heard(Q).machine, before, 'once')
   run.answer(Q)
   assert.equal(run.sends, ['open punched 198.51.100.7'])
+})
+
+test('an address that is probed already and is heard of is probed anew, once: its side of the way is open now', () => {
+  const run = new Run({ known: [] }).start().pass(120).lookedUp([], P).pass(30).heard(P)
+  assert.equal(run.sends, ['probe 198.51.100.7'])
+  const sentMs: number[] = []
+  for (const startMs = run.nowMs; sentMs.length < 3; ) {
+    run.timer(nextWakeMs(run.machine) ?? Number.NaN)
+    if (run.sends.includes('probe 198.51.100.7')) sentMs.push(run.nowMs - startMs)
+  }
+  assert.equal(sentMs, PROBE_SCHEDULE_MS.slice(1, 4))
+  const before = run.machine
+  assert.is(run.heard(P).machine, before)
 })
 
 test('what punches from a private address is in this LAN, also before the server has named it', () => {

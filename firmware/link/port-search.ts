@@ -28,6 +28,8 @@ export const SPRAY_PROBES = 1_536
 /** 200 a second: 0.5 Mbit/s beside the relayed footage, and less than routers take for a flood. 7.7 s for all. */
 export const SPRAY_AT_ONCE = 4
 export const SPRAY_EVERY_MS = 20
+/** After a hold-up, as a busy processor has many, what was missed is made up for, few at a time. */
+export const SPRAY_MADE_UP_MAX = 16
 /** What RFC 6335 leaves to everybody: NATs give out no port below. */
 export const SPRAY_FIRST_PORT = 1_024
 /** The request by way of the server, all probes, and the round trips after a hit. Mappings live for 30 s at least. */

@@ -1,7 +1,7 @@
 /** Sends to random ports, each once, at a steady pace: one half of a search for a port. */
 import { type Clock, sleep } from '../platform/clock.ts'
 import { type Random, randomBelow } from '../platform/random.ts'
-import { SPRAY_AT_ONCE, SPRAY_EVERY_MS, SPRAY_FIRST_PORT, SPRAY_PROBES } from './port-search.ts'
+import { SPRAY_AT_ONCE, SPRAY_EVERY_MS, SPRAY_FIRST_PORT, SPRAY_MADE_UP_MAX, SPRAY_PROBES } from './port-search.ts'
 
 const PORTS_END = 65_536
 
@@ -29,8 +29,11 @@ export class Spray {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random, send } = this.#options
     const sent = new Set<number>()
+    const startUs = clock.monoUs()
     while (sent.size < SPRAY_PROBES && !signal.aborted) {
-      for (let count = 0; count < SPRAY_AT_ONCE && !signal.aborted; count++) {
+      const turns = 1 + Math.floor((clock.monoUs() - startUs) / (SPRAY_EVERY_MS * 1000))
+      const due = Math.min(turns * SPRAY_AT_ONCE, SPRAY_PROBES, sent.size + SPRAY_MADE_UP_MAX)
+      while (sent.size < due && !signal.aborted) {
         const port = freshPort(random, sent)
         sent.add(port)
         send(port)
