@@ -159,7 +159,7 @@ test('registered at another server', async () => {
   await compare(
     'elsewhere',
     'lan',
-    await meet(trace, { hidden: false, elsewhere: true }, () => trace.lines.length >= 11),
+    await meet(trace, { hidden: false, elsewhere: true }, () => trace.lines.length >= 13),
   )
 })
 

@@ -64,7 +64,11 @@ for (const symmetric of ['camera', 'storage'] as const) {
     server.start()
     const { host } = port.local
     const place = { host, port: port.local.port, key: identity.publicKey }
-    const addresses = () => new ServerAddresses(place, clock, undefined, { host, port: second.local.port })
+    const addresses = () => {
+      const made = new ServerAddresses(place, clock)
+      made.learnTlsPort(second.local.port)
+      return made
+    }
     const camera = createIdentity()
     const udx = new NattedPort(symmetric === 'camera', second.local)
     const storageUdx = new NattedPort(symmetric === 'storage', second.local)
