@@ -84,4 +84,20 @@ test('closing is idempotent, ends the streams and frees the address', async () =
   await again.close()
 })
 
+test('idle is a port that has no stream left', async () => {
+  const port = new UdxPort({ host: '127.0.0.1' })
+  await port.whenIdle()
+  const [one, two] = [port.openStream(), port.openStream()]
+  let isIdle = false
+  const idle = port.whenIdle().then(() => {
+    isIdle = true
+  })
+  one.bytes.destroy()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.is(isIdle, false)
+  two.bytes.destroy()
+  await idle
+  await port.close()
+})
+
 test.run()
