@@ -14,10 +14,10 @@ import { type SearchSocket, SearchSockets } from './search-sockets.ts'
 import { Spray } from './spray.ts'
 
 /**
- * Probes for one camera within PROBES_WITHIN_MS, as many as four searches in vain or two dozen that found their port. Past
- * them no search begins, so whoever made a camera lie about its address gets 8 kB/s out of it.
+ * Probes for one camera within PROBES_WITHIN_MS, as many as eight searches in vain or four dozen that found their port. Past
+ * them no search begins, so whoever made a camera lie about its address gets 13 kB/s out of it.
  */
-export const PROBES_MAX = 4 * SPRAY_PROBES
+export const PROBES_MAX = 8 * SPRAY_PROBES
 export const PROBES_WITHIN_MS = 240_000
 /** The last word on a channel that ended goes out over its socket. */
 const LINGER_MS = 200
