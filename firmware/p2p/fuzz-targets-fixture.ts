@@ -106,7 +106,8 @@ const statement = signedStatement.statement
 const datagrams: readonly Datagram[] = [
   { type: 'probe', tx: log, candidate: 1, sentUs: 5 },
   { type: 'probe-answer', tx: log, candidate: 1, sentUs: 5, observed: ADDRESS6 },
-  { type: 'punch', tx: log, candidates: [ADDRESS, ADDRESS6] },
+  { type: 'punch', tx: log, candidates: [ADDRESS, ADDRESS6], nat: 'symmetric', search: true, seen: ADDRESS },
+  { type: 'punched', tx: log, nat: 'cone', search: 'running' },
   { type: 'relay-call', attempt: log, relay: bytes(16) },
   { type: 'open', attempt: log, path: 'lan', stream: 9, relay: bytes(16), noise: bytes(96) },
   { type: 'opened', attempt: log, stream: 9, noise: bytes(48) },
