@@ -22,6 +22,10 @@ const BOOT = 'b007b007b007b007'
 const KEYS: [Uint8Array, Uint8Array] = [new Uint8Array(32).fill(0xca), new Uint8Array(32).fill(0x5e)]
 
 class FakeRing extends FakeSource {
+  backlog(): [] {
+    return []
+  }
+
   stats(): RingStats {
     return {
       capacityBytes: 1000,

@@ -20,7 +20,7 @@ import type { Ring } from './ring/ring.ts'
 /** Logs whose ACKs are remembered: a card that is pulled and pushed in again may not have written them down. */
 const LOGS_REMEMBERED = 256
 
-export type UplinkRing = RecordSource & Pick<Ring, 'stats'>
+export type UplinkRing = RecordSource & Pick<Ring, 'stats' | 'backlog'>
 
 export interface UplinkOptions {
   readonly link: { onChannel(listener: (channel: Channel) => void): () => void }
@@ -144,7 +144,12 @@ export class Uplink {
       name: name(),
       boot,
       sources: () => this.#rings,
-      status: () => ({ ...report(), acked: this.#acked, rings: this.#rings.map(ringStatus) }),
+      status: () => ({
+        ...report(),
+        acked: this.#acked,
+        rings: this.#rings.map(ringStatus),
+        backlog: this.#rings.flatMap((ring) => ring.backlog()),
+      }),
       acked: (source, log, ranges, kind) => this.#markSafe(source, log, ranges, kind),
       wasAcked: (log, first, last) => containsRange(this.#safe.get(log) ?? [], first, last),
       peerTime: (time) => {

@@ -130,6 +130,8 @@ export class StorageAgent {
         problem === undefined
           ? log.info('the disk takes footage again')
           : log.error({ code: problem.code }, `nothing is acknowledged, the cameras keep it: ${errorLine(problem)}`),
+      // A disk that does not take it is told of by the footage itself; the camera says it again.
+      onMoment: (...args) => void archive.moment(...args).catch(() => undefined),
       onWarning: (camera, problem) => this.#warn(camera, problem),
       onUnheld: (camera, seqLog, seq) => this.healer.unheld(camera, seqLog, seq),
     })

@@ -75,6 +75,10 @@ export class ArchiveSlot {
     return this.write((archive) => archive.gap(...args))
   }
 
+  moment(...args: Parameters<Archive['moment']>): Promise<void> {
+    return this.write((archive) => archive.moment(...args))
+  }
+
   nameCamera(...args: Parameters<Archive['nameCamera']>): Promise<string> {
     return this.write((archive) => archive.nameCamera(...args))
   }
@@ -82,6 +86,10 @@ export class ArchiveSlot {
   /** Throws why there is no archive, as all that follow. */
   durable(...args: Parameters<Archive['durable']>): Range[] {
     return this.archive.durable(...args)
+  }
+
+  timeline(...args: Parameters<Archive['timeline']>): ReturnType<Archive['timeline']> {
+    return this.archive.timeline(...args)
   }
 
   async verify(...args: Parameters<Archive['verify']>): ReturnType<Archive['verify']> {

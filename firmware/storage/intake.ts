@@ -268,7 +268,7 @@ function watchedArchive(archive: IntakeArchive, watch: StallWatch): IntakeArchiv
 function sinkOf(archive: IntakeArchive, camera: Uint8Array): RecordSink {
   return {
     store: async (header, payload, receivedUs) => archive.store(camera, header, splitPayload(payload), receivedUs),
-    gap: (header, gap) => archive.gap(camera, header, gap.reason, gap.note),
+    gap: (header, gap) => archive.gap(camera, header, gap.reason, gap.note, gap.since),
     lost: async (loss) => {
       const settled = archive.durable(camera, loss.log, loss.first, loss.last)
       for (const [first, last] of missingFrom(settled, loss.first, loss.last)) {

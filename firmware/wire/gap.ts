@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { decodeMessage, encodeMessage } from './codec.ts'
 import { HomewardError } from './errors.ts'
+import { CLOCK_QUALITIES, type ClockQuality } from './record.ts'
 
 export const GAP_REASONS = [
   /** The card was full of footage that was not safe yet. */
@@ -35,6 +36,13 @@ export interface GapPayload {
   readonly endMonoUs?: number
   /** The same in UTC, absent when the camera did not know the time. */
   readonly endWallUs?: number
+  /** `camera-off`: the last moment before, by the clocks of the boot that it was in. The record's own time is its end. */
+  readonly since?: {
+    readonly boot: string
+    readonly monoUs: number
+    readonly wallUs: number
+    readonly clock: ClockQuality
+  }
   /** For a person, one line. */
   readonly note?: string
 }
@@ -48,6 +56,14 @@ const schema = v.strictObject({
   reason: v.picklist(GAP_REASONS),
   endMonoUs: v.exactOptional(moment),
   endWallUs: v.exactOptional(moment),
+  since: v.exactOptional(
+    v.object({
+      boot: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+      monoUs: moment,
+      wallUs: moment,
+      clock: v.picklist(CLOCK_QUALITIES),
+    }),
+  ),
   note: v.exactOptional(v.pipe(v.string(), v.maxLength(NOTE_MAX_CHARS))),
 })
 

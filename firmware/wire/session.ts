@@ -35,6 +35,9 @@ export const HEALS_AT_ONCE = 8
 
 /** The camera names the rings it has attached: its card and its memory, and one that is being replaced. */
 export const STATUS_RINGS_MAX = 4
+
+/** Stretches of footage that wait on the camera, in one message: the oldest and the newest ones when there are more. */
+export const BACKLOG_MAX = 48
 const NAME_MAX_CHARS = 64
 const TEXT_MAX_CHARS = 200
 
@@ -68,6 +71,19 @@ const ring = v.object({
   card: v.pipe(v.string(), v.maxLength(20)),
 })
 
+/** Footage of one log that waits on the camera, without a break in its numbers. Times as in `moment`, of the log's boot. */
+const waiting = v.object({
+  log: id16,
+  boot: id16,
+  first: count,
+  last: count,
+  fromMonoUs: count,
+  toMonoUs: count,
+  fromWallUs: count,
+  toWallUs: count,
+  clock,
+})
+
 const bye = v.object({ type: v.literal('bye'), code, text })
 
 const cameraMessage = v.variant('type', [
@@ -90,6 +106,8 @@ const cameraMessage = v.variant('type', [
     captured: count,
     acked: count,
     rings: v.pipe(v.array(ring), v.maxLength(STATUS_RINGS_MAX)),
+    heard: v.exactOptional(v.object({ wallUs: count, monoUs: count })),
+    backlog: v.exactOptional(v.pipe(v.array(waiting), v.maxLength(BACKLOG_MAX))),
   }),
   bye,
 ])
@@ -105,7 +123,7 @@ const storageMessage = v.variant('type', [
     liveFirst: v.boolean(),
   }),
   v.object({ type: v.literal('durable'), log: id16, first: count, last: count, ranges }),
-  v.object({ type: v.literal('ack'), log: id16, ranges }),
+  v.object({ type: v.literal('ack'), log: id16, ranges, wallUs: v.exactOptional(count) }),
   v.object({ type: v.literal('quarantined'), transfer: small, code, text }),
   v.object({
     type: v.literal('again'),
@@ -125,14 +143,15 @@ const storageMessage = v.variant('type', [
  * - `credited`: the credit of this id holds from here on; nothing above it is in flight.
  * - `lost`: these numbers will never arrive and their log's key is gone, so no sealed gap record can say so.
  * - `unheld`: what `heal` asked for is not on the card any more, or cannot be read.
- * - `status` every few seconds; `captured` and `acked` count fragments since the agent started.
+ * - `status` every few seconds; `captured` and `acked` count fragments since the agent started. `heard`: the storage device's
+ *   last time and when it came, which bounds the camera's own from below. `backlog`: what waits on the camera, oldest log first.
  */
 export type CameraMessage = v.InferOutput<typeof cameraMessage>
 
 /**
  * - `welcome` answers hello. `creditBytes` is the first credit window, `liveFirst` the order wanted.
  * - `durable`: of first … last, `ranges` are safe for good; the rest is not, or not yet.
- * - `ack`: these are on disk and indexed.
+ * - `ack`: these are on disk and indexed. `wallUs`: the storage device's time, when it knows it.
  * - `quarantined`: the record of this transfer is kept as it came, for it cannot be opened or parsed; do not send it again.
  * - `again`: the records of these transfers are not kept; they are no longer in flight.
  * - `credit`: from now on at most this many bytes in flight. `grant`: one record of up to `bytes` outside that window.
@@ -144,8 +163,10 @@ export type StorageMessage = v.InferOutput<typeof storageMessage>
 export type CameraStatus = Extract<CameraMessage, { type: 'status' }>
 export type RingStatus = CameraStatus['rings'][number]
 
-/** The camera's clocks at one moment. */
-export type CameraMoment = Pick<CameraStatus, 'boot' | 'monoUs' | 'wallUs' | 'clock'>
+export type WaitingSpan = NonNullable<CameraStatus['backlog']>[number]
+
+/** The camera's clocks at one moment, and with a status what they can be compared with. */
+export type CameraMoment = Pick<CameraStatus, 'boot' | 'monoUs' | 'wallUs' | 'clock' | 'heard' | 'backlog'>
 
 export interface Piece {
   /** Counted up by the camera within a channel, never used twice. */

@@ -86,7 +86,7 @@ function addFile(batch: IndexBatch, camera: Uint8Array, log: string, startUs: nu
   const iso = new Date(startUs / 1000).toISOString()
   const row: FileRow = {
     path: `Camera/${iso.slice(0, 10)}/${iso.slice(11, 13)}/${iso.slice(14, 23)}Z.${log}-${firstSeq}.mp4`,
-    ...{ log, run: 0, boot: 'b007000000000001', dated: true, startUs, endUs: startUs + WINDOW_US },
+    ...{ log, run: 0, boot: 'b007000000000001', monoUs: 0, dated: true, startUs, endUs: startUs + WINDOW_US },
     ...{ firstSeq, lastSeq: firstSeq + count - 1, fragments: count, bytes: 1000 + count * FRAGMENT_BYTES },
     ...{ initBytes: 1000, initHash: 'ab'.repeat(32), state: 'closed' },
     tracks: [{ id: 1, kind: 'video', codec: 'avc1.64001f', timescale: 90_000, width: 1920, height: 1080 }],

@@ -4,6 +4,8 @@ import { equalBytes } from '../../wire/bytes.ts'
 import { HomewardError, isHomewardError, systemCode } from '../../wire/errors.ts'
 import type { GapReason } from '../../wire/gap.ts'
 import type { Range } from '../../wire/ranges.ts'
+import type { WaitingSpan } from '../../wire/session.ts'
+import { lastMoment, waitingSpans } from './backlog.ts'
 import { CardWriter, type CardWriterParts } from './card-writer.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Inventory } from './inventory.ts'
@@ -16,6 +18,7 @@ import type {
   GapTimes,
   LogRange,
   LogState,
+  RecordMoment,
   RecordRef,
   Ring,
   RingFragment,
@@ -41,6 +44,7 @@ export interface CardRingParts extends Omit<CardWriterParts, 'onKept'> {
 }
 
 export class CardRing implements Ring {
+  readonly before: RecordMoment | undefined
   readonly #parts: CardRingParts
   readonly #store: SlabStore
   readonly #inventory: Inventory
@@ -66,7 +70,9 @@ export class CardRing implements Ring {
     this.#inventory = parts.inventory
     this.#clock = parts.clock
     this.#openedUs = parts.clock.monoUs()
+    this.before = lastMoment(parts.inventory.logs())
     this.#index = parts.inventory.startLog(parts.sealer.log, parts.sealer.recipient)
+    this.#index.boot = parts.boot
     this.#recent = new RecentRecords(parts.recentBytes)
     this.#writer = new CardWriter({ ...parts, onKept: (entry, record) => this.#kept(entry, record) })
     this.#commits = new GroupCommit(() => this.#writer.commit(), toFailure)
@@ -227,6 +233,10 @@ export class CardRing implements Ring {
     this.#replacing.delete(entry)
     this.#inventory.lose(entry)
     this.#notify()
+  }
+
+  backlog(): WaitingSpan[] {
+    return this.#inventory.logs().flatMap(waitingSpans)
   }
 
   damage(): LogRange[] {

@@ -22,6 +22,8 @@ export interface Entry {
 export class LogIndex {
   readonly log: string
   readonly recipient: Uint8Array
+  /** In which it was written: a log is one opening of a ring. Undefined when no record of it was read. */
+  boot: string | undefined
   /** By number. */
   #entries: Entry[] = []
   #acked: readonly Range[] = []
@@ -111,6 +113,14 @@ export class LogIndex {
 
   unacked(): Entry[] {
     return this.#entries.filter((entry) => !this.isAcked(entry))
+  }
+
+  /** The first and the last record that cover a number of this range. */
+  ends(first: number, last: number): [Entry | undefined, Entry | undefined] {
+    const from = this.#entries[this.#indexCovering(first)]
+    if (from === undefined || from.seq > last) return [undefined, undefined]
+    const after = this.#indexFrom(last + 1)
+    return [from, this.#entries[after - 1]]
   }
 
   unackedRanges(): Range[] {

@@ -5,6 +5,8 @@ import { HomewardError, isHomewardError } from '../../wire/errors.ts'
 import { encodeGap, type GapReason } from '../../wire/gap.ts'
 import type { Range } from '../../wire/ranges.ts'
 import { joinPayload, type RecordMeta, type RecordSealer } from '../../wire/record.ts'
+import type { WaitingSpan } from '../../wire/session.ts'
+import { waitingSpans } from './backlog.ts'
 import { type Entry, LogIndex } from './log-index.ts'
 import { type Missed, OpenGap } from './open-gap.ts'
 import type {
@@ -34,6 +36,7 @@ export interface MemoryRingOptions {
 const FREE_AGAIN = 1 / 8
 
 export class MemoryRing implements Ring {
+  readonly before = undefined
   readonly #options: MemoryRingOptions
   readonly #index: LogIndex
   /** By entry: each goes with its ACK. */
@@ -49,6 +52,7 @@ export class MemoryRing implements Ring {
   constructor(options: MemoryRingOptions) {
     this.#options = options
     this.#index = new LogIndex(options.sealer.log, options.sealer.recipient)
+    this.#index.boot = options.boot
   }
 
   get log(): string {
@@ -162,6 +166,10 @@ export class MemoryRing implements Ring {
     if (record === undefined)
       throw new HomewardError('RECORD_DAMAGED', `fragment ${log}/${seq} is not in memory any more`)
     return record
+  }
+
+  backlog(): WaitingSpan[] {
+    return waitingSpans(this.#index)
   }
 
   damage(): LogRange[] {

@@ -12,6 +12,7 @@ export interface Missed {
   readonly wallUs: number
   readonly clock: ClockQuality
   readonly durationUs: number
+  readonly since?: GapPayload['since']
 }
 
 export interface GapRecord {
@@ -65,7 +66,7 @@ export class OpenGap {
   }
 
   record(): GapRecord {
-    const { monoUs, ...start } = this.#start
+    const { monoUs, since, ...start } = this.#start
     const endMonoUs = this.#end.monoUs + this.#end.durationUs
     const durationUs = Math.max(0, endMonoUs - monoUs)
     const dated = this.#end.clock !== 'none'
@@ -74,6 +75,7 @@ export class OpenGap {
       payload: {
         reason: this.reason,
         endMonoUs,
+        ...(since === undefined ? {} : { since }),
         ...(dated && { endWallUs: this.#end.wallUs + this.#end.durationUs }),
       },
     }

@@ -2,6 +2,7 @@
 import type { GapReason } from '../../wire/gap.ts'
 import type { Range } from '../../wire/ranges.ts'
 import type { ClockQuality, RecordKind, RecordMeta } from '../../wire/record.ts'
+import type { WaitingSpan } from '../../wire/session.ts'
 
 export { type InitRingOptions, initRing } from './marker.ts'
 export { openRing, type RingOptions } from './open-ring.ts'
@@ -25,6 +26,8 @@ export interface GapTimes {
   readonly wallUs: number
   readonly clock: ClockQuality
   readonly durationUs: number
+  /** Of a time in which the camera was off: where it began, in an earlier boot or in this one. */
+  readonly since?: RecordMoment
 }
 
 /** A record that can be read. */
@@ -78,9 +81,19 @@ export interface RingStats {
   readonly card: 'ok' | 'read-only' | 'failed' | 'none'
 }
 
+/** A moment as a record tells it; `wallUs` is 0 while `clock` is `none`. */
+export interface RecordMoment {
+  readonly boot: string
+  readonly monoUs: number
+  readonly wallUs: number
+  readonly clock: ClockQuality
+}
+
 export interface Ring {
   /** This opening's log, 16 hex digits. */
   readonly log: string
+  /** The last moment that records of earlier openings show, if there are any. */
+  readonly before: RecordMoment | undefined
 
   /**
    * Seals the fragment and keeps it; resolves once it is safe against a power cut and `next` finds it. Fragments are
@@ -107,6 +120,8 @@ export interface Ring {
    */
   read(ref: RecordRef): Promise<Uint8Array>
 
+  /** What is not safe yet and when it was, oldest log first. */
+  backlog(): WaitingSpan[]
   /** What is lost of earlier logs and not ACKed yet. Storage may hold some of it: after the mark was lost, too much is named. */
   damage(): LogRange[]
   /** These are safe on the storage device. Numbers the ring never kept are passed over. */

@@ -178,7 +178,9 @@ function put(inventory: Inventory, slab: number, found: Found, camera: Uint8Arra
 
 function openLog(inventory: Inventory, found: Found, camera: Uint8Array) {
   checkCamera(found, camera)
-  return inventory.openLog(found.header.log, found.header.recipient.slice())
+  const index = inventory.openLog(found.header.log, found.header.recipient.slice())
+  index.boot ??= found.header.boot
+  return index
 }
 
 export function entryOf(slab: number, { header, offset }: Found): Entry {

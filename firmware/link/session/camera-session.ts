@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../../platform/clock.ts'
 import { type ErrorCode, HomewardError, isHomewardError } from '../../wire/errors.ts'
 import { addRange, type Range } from '../../wire/ranges.ts'
 import {
+  BACKLOG_MAX,
   type CameraMoment,
   type CameraStatus,
   clipName,
@@ -16,6 +17,7 @@ import {
   SESSION_VERSION,
   STATUS_RINGS_MAX,
   type StorageMessage,
+  type WaitingSpan,
 } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
 import { Sender } from './sender.ts'
@@ -49,7 +51,7 @@ export interface CameraSessionOwner {
   readonly boot: string
   /** Every ring that is attached. */
   sources(): readonly RecordSource[]
-  status(): Pick<CameraStatus, 'state' | 'captured' | 'acked' | 'rings'>
+  status(): Pick<CameraStatus, 'state' | 'captured' | 'acked' | 'rings' | 'backlog'>
   /** The rings' own `ack` is called by the owner, which knows what is still attached. */
   acked(source: RecordSource, log: string, ranges: readonly Range[], kind: AckKind): void
   /** Acknowledged before, on this channel or another. */
@@ -77,6 +79,8 @@ export class CameraSession {
   #phase: Phase = 'new'
   #timer: Timer | undefined
   #healing = 0
+  /** The storage device's clock as heard last, and when that was. */
+  #heard: CameraStatus['heard']
   #stopListening: (() => void)[] = []
 
   constructor(channel: Channel, owner: CameraSessionOwner, clock: Clock) {
@@ -185,7 +189,9 @@ export class CameraSession {
       throw new HomewardError('FRAME_VERSION', `session version ${message.version}, expected ${SESSION_VERSION}`)
     }
     this.#phase = 'open'
-    this.#owner.peerTime({ wallUs: message.wallUs, clock: message.clock, monoUs: this.#clock.monoUs() })
+    const monoUs = this.#clock.monoUs()
+    this.#owner.peerTime({ wallUs: message.wallUs, clock: message.clock, monoUs })
+    if (message.clock !== 'none') this.#heard = { wallUs: message.wallUs, monoUs }
     this.#sender.open(message.creditBytes, message.liveFirst)
     this.#reportStatus()
     this.sourcesChanged()
@@ -201,7 +207,8 @@ export class CameraSession {
   }
 
   /** Only what was wholly sent, or acknowledged before, can be acknowledged; anything else is not believed. */
-  #acked({ log, ranges }: Message<'ack'>): void {
+  #acked({ log, ranges, wallUs }: Message<'ack'>): void {
+    if (wallUs !== undefined) this.#heard = { wallUs, monoUs: this.#clock.monoUs() }
     const accepted = new Map<RecordSource, Range[]>()
     const accept = (source: RecordSource, first: number, last: number) =>
       accepted.set(source, addRange(accepted.get(source) ?? [], first, last))
@@ -280,8 +287,12 @@ export class CameraSession {
   }
 
   #reportStatus(): void {
-    const { state, captured, acked, rings } = this.#owner.status()
-    const shown = { state: clipName(state), captured, acked, rings: rings.slice(0, STATUS_RINGS_MAX) }
+    const { state, captured, acked, rings, backlog } = this.#owner.status()
+    const shown = {
+      ...{ state: clipName(state), captured, acked, rings: rings.slice(0, STATUS_RINGS_MAX) },
+      ...(this.#heard === undefined ? {} : { heard: this.#heard }),
+      ...(backlog === undefined ? {} : { backlog: boundBacklog(backlog) }),
+    }
     this.#sender.tell({ type: 'status', ...this.#moment(), ...shown })
     this.#timer?.cancel()
     this.#timer = this.#clock.after(STATUS_EVERY_MS, () => this.#reportStatus())
@@ -318,4 +329,10 @@ export class CameraSession {
     this.#sender.close()
     this.#owner.ended()
   }
+}
+
+/** The oldest and the newest: what lies between is told when its turn comes. */
+function boundBacklog(spans: readonly WaitingSpan[]): WaitingSpan[] {
+  if (spans.length <= BACKLOG_MAX) return [...spans]
+  return [...spans.slice(0, BACKLOG_MAX / 2), ...spans.slice(-BACKLOG_MAX / 2)]
 }

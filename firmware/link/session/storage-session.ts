@@ -62,7 +62,7 @@ export class StorageSession {
     this.#clock = clock
     const wire = {
       camera: channel.remote,
-      tell: (message: StorageMessage) => this.#tell(message),
+      tell: (message: StorageMessage) => this.#tell(message.type === 'ack' ? this.#stamped(message) : message),
       settle: (bytes: number, granted: boolean) => this.#share?.settle(bytes, granted),
     }
     this.#keeper = new Keeper(wire, owner, clock)
@@ -189,6 +189,11 @@ export class StorageSession {
       if (this.#grant === 'fresh') this.#grant = 'waiting'
       this.#watchGrant()
     })
+  }
+
+  /** With our time, by which the camera's clock is measured. */
+  #stamped(message: Extract<StorageMessage, { type: 'ack' }>): StorageMessage {
+    return this.#clock.quality() === 'none' ? message : { ...message, wallUs: this.#clock.wallUs() }
   }
 
   /** False: wait for the channel to drain. */

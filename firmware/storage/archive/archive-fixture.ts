@@ -86,7 +86,8 @@ export async function makeRig({
   home = new FakeIndexHome(),
   ...options
 }: RigOptions = {}): Promise<Rig> {
-  const clock = new FakeClock()
+  // Long after what the tests store was captured.
+  const clock = new FakeClock(T0 + 30 * 86_400 * SECOND)
   if ((await disk.stat(`${ROOT}/homeward.json`)) === undefined) await initRoot(disk, ROOT, seededRandom(1), T0)
   const settings = { disk, clock, root: ROOT, minFreeBytes: 0, commitDelayMs: 0, index: home, ...options }
   const archive = await openArchive(settings)
@@ -98,7 +99,7 @@ export async function makeRig({
   disk.watch((call) => events.push(`${call.operation} ${call.path.replace(`${ROOT}/`, '')}`))
   const store = (plan: Plan, payload?: FragmentPayload) => {
     const header = headerOf(plan)
-    const receivedUs = T0 + 3600 * SECOND + plan.seq
+    const receivedUs = Math.max(T0 + 3600 * SECOND, header.wallUs + SECOND) + plan.seq
     return archive.store(header.camera, header, payload ?? { init: INIT, fragment: mediaAt(plan.seq) }, receivedUs)
   }
   const storeAll = async (first: number, last: number) => {

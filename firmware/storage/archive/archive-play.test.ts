@@ -29,7 +29,13 @@ async function withArchive(use: (archive: Archive, folder: string) => Promise<vo
   try {
     const root = join(folder, 'root')
     await initRoot(disk, root, realRandom, T0)
-    const archive = await openArchive({ disk, root, clock: new FakeClock(), minFreeBytes: 0, commitDelayMs: 0 })
+    const archive = await openArchive({
+      disk,
+      root,
+      clock: new FakeClock(T0 + 86_400 * SECOND),
+      minFreeBytes: 0,
+      commitDelayMs: 0,
+    })
     try {
       await archive.nameCamera(CAMERA, 'Garden')
       await use(archive, folder)
@@ -71,11 +77,11 @@ async function send(archive: Archive, sent: Sent): Promise<Map<number, number>> 
   const frames = new Map<number, number>()
   let atUs = startUs
   for (const [index, fragment] of fragments.entries()) {
-    const times = { monoUs: 77 * SECOND + atUs - startUs, wallUs: atUs, durationUs: fragment.durationUs }
+    const times = { monoUs: 77 * SECOND + atUs - T0, wallUs: atUs, durationUs: fragment.durationUs }
     atUs += fragment.durationUs
     if (index < from || index > to) continue
     const header = headerOf({ seq: firstSeq + index, log, run, runStart: index === 0, ...times })
-    await archive.store(CAMERA, header, { init: init.bytes, fragment: fragment.bytes }, T0 + index)
+    await archive.store(CAMERA, header, { init: init.bytes, fragment: fragment.bytes }, T0 + 3600 * SECOND + index)
     for (const { id, samples } of fragment.tracks) frames.set(id, (frames.get(id) ?? 0) + samples)
   }
   return frames

@@ -8,10 +8,13 @@ import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../../wire/errors.ts'
 import type { Range } from '../../wire/ranges.ts'
 import type { RecordHeader } from '../../wire/record.ts'
+import type { CameraMoment, WaitingSpan } from '../../wire/session.ts'
 import { BatchWriter } from './batch-writer.ts'
+import { Boots, type Redate } from './boots.ts'
 import { CameraFolders } from './cameras.ts'
 import type { ClockSegment } from './clock-segments.ts'
 import { GroupCommit } from './commit.ts'
+import { dateAnew, undatedBoots } from './date-anew.ts'
 import { diskError } from './disk-errors.ts'
 import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
 import { type FilmPlan, type FilmSpan, planFilm } from './film-plan.ts'
@@ -22,10 +25,11 @@ import { type Arrived, arrive, type FragmentPayload, InitCache } from './incomin
 import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
 import { type IndexBatch, ledgerKey } from './index-batch.ts'
 import { type FragmentJob, type Job, type LedgerJob, promised } from './jobs.ts'
-import { type CameraEntry, isLedgerEntry, type JournalEntry, ledgerRowOf } from './journal-entry.ts'
+import { type BootEntry, type CameraEntry, isLedgerEntry, type JournalEntry, ledgerRowOf } from './journal-entry.ts'
 import type { FileId } from './keys.ts'
-import { conflictOf, damageOf, expiryOf, gapOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
+import { conflictOf, damageOf, expiryOf, gapOf, offOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
 import { fileOf, mendFragment } from './mend.ts'
+import type { Stamp } from './names.ts'
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import { type ReindexOptions, type ReindexReport, rebuildIndex } from './reindex.ts'
@@ -73,6 +77,10 @@ export class Archive {
   readonly #cameras: CameraFolders
   readonly #inits = new InitCache()
   readonly #pending = new Map<string, FragmentJob>()
+  readonly #boots = new Boots(() => this.#index)
+  /** What waits on each camera, as it said last. */
+  readonly #onCard = new Map<string, readonly WaitingSpan[]>()
+  #dating: Promise<void> = Promise.resolve()
   #index: ArchiveIndex
   #closing: Promise<void> | undefined
 
@@ -91,6 +99,7 @@ export class Archive {
     this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs, settings.onCommit)
     const files = () => this.#writer.files
     this.#idle = new IdleCloser(clock, settings.idleCloseMs, files, (which) => this.#finish(which))
+    for (const { camera, boot } of undatedBoots(index)) void this.#dateAnew(camera, boot, 'undated')
   }
 
   /** 32 hex digits that name the disk for ever. */
@@ -125,7 +134,8 @@ export class Archive {
       throw new HomewardError('INTERNAL', 'store takes fragments of the camera that is named')
     }
     // The header's own fields share memory with the whole record, and what is entered stays as long as its file is open.
-    const arrived = arrive(this.#inits, { ...header, camera }, payload, receivedUs)
+    const placed = this.#place(camera, header, header.durationUs, receivedUs)
+    const arrived = arrive(this.#inits, { ...placed, camera }, payload, receivedUs)
     await this.#ensureFolder(camera)
     const name = `${toHex(camera)}/${header.log}/${header.seq}`
     for (;;) {
@@ -184,11 +194,16 @@ export class Archive {
     await this.#enter(quarantineOf(camera, folder, record, why, name, this.#nowUs()))
   }
 
-  /** Enters that the numbers of this header will never arrive. */
-  async gap(camera: Uint8Array, header: RecordHeader, reason: string, note = ''): Promise<void> {
+  /** Enters that the numbers of this header will never arrive. `since`: the camera was off from then until the header's time. */
+  async gap(camera: Uint8Array, header: RecordHeader, reason: string, note = '', since?: Stamp): Promise<void> {
     if (!equalBytes(camera, header.camera)) throw new HomewardError('INTERNAL', 'a gap of another camera')
     await this.#ensureFolder(camera)
-    await this.#enter({ entry: gapOf(header, reason, note, this.#nowUs()), aside: [] })
+    const atUs = this.#nowUs()
+    const placed = this.#place(camera, header, header.durationUs, atUs)
+    const from = since === undefined ? undefined : this.#place(camera, since, 0, atUs)
+    const off = from === undefined ? [] : [offOf(placed, from, atUs)]
+    const lost = reason === 'camera-off' && off.length > 0 ? [] : [gapOf(placed, reason, note, atUs)]
+    for (const entry of [...lost, ...off]) await this.#enter({ entry, aside: [] })
   }
 
   /**
@@ -478,12 +493,66 @@ export class Archive {
         if (closed) {
           this.#index = new ArchiveIndex(await this.#settings.index.open())
           this.#batches.replaceIndex(this.#index)
+          this.#boots.forget()
         }
       }
     }
     await this.#submit({ kind: 'alone', run, ...promised() })
     if (report === undefined) throw new HomewardError('INTERNAL', 'reindex ended without a report')
     return report
+  }
+
+  // Time
+
+  /** What a camera says about its clocks, and what waits on it. `receivedUs`: when it said so, by the storage device's clock. */
+  async moment(camera: Uint8Array, moment: CameraMoment, receivedUs: number): Promise<void> {
+    if (moment.backlog !== undefined) this.#onCard.set(toHex(camera), moment.backlog)
+    const { rows, redate } = this.#boots.heard(camera, moment, receivedUs, this.#knowsTime)
+    const atUs = this.#nowUs()
+    const entries = rows.map((row): BootEntry => ({ type: 'boot', atUs, ...row }))
+    await Promise.all(entries.map((entry) => this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })))
+    await this.#dateAnew(camera, moment.boot, redate)
+  }
+
+  /** Resolves when all that can be dated afterwards is, or has failed. */
+  async settledDates(): Promise<void> {
+    for (let last: Promise<void> | undefined; last !== this.#dating; ) {
+      last = this.#dating
+      await last
+    }
+  }
+
+  get #knowsTime(): boolean {
+    return this.#settings.clock.quality() !== 'none'
+  }
+
+  #place<S extends Stamp>(camera: Uint8Array, stamp: S, durationUs: number, receivedUs: number): S {
+    const latestUs = this.#knowsTime ? receivedUs : Number.POSITIVE_INFINITY
+    const placed = this.#boots.place(camera, stamp, durationUs, latestUs)
+    if (placed.redate !== undefined) void this.#dateAnew(camera, stamp.boot, placed.redate)
+    return placed.stamp
+  }
+
+  /** One after the other. What fails stays as it is, and is tried again at the next start. */
+  #dateAnew(camera: Uint8Array, boot: string, which: Redate): Promise<void> {
+    const clock = this.#boots.clockOf(camera, boot)
+    if (which === undefined || clock === undefined || this.#closing !== undefined) return Promise.resolve()
+    const { disk, root } = this.#settings
+    const parts = {
+      ...{ disk, root, index: () => this.#index, nowUs: () => this.#nowUs() },
+      folderOf: (key: Uint8Array) => this.#cameras.folderOf(key),
+      finish: (files: (file: OpenFile) => boolean) => this.#finishSome(camera, boot, files),
+      submit: (job: Job) => this.#submit(job),
+    }
+    this.#dating = this.#dating.then(() => dateAnew(parts, camera, boot, clock, which)).catch(() => undefined)
+    return this.#dating
+  }
+
+  /** Only when there are such files, or may be as soon as what waits is written. */
+  async #finishSome(camera: Uint8Array, boot: string, which: (file: OpenFile) => boolean): Promise<void> {
+    const waits = ({ arrived }: FragmentJob) => arrived.boot === boot && equalBytes(arrived.camera, camera)
+    const some = this.#writer.files.some(which) || [...this.#pending.values()].some(waits)
+    if (some) await this.#finish(which)
   }
 
   #nowUs(): number {
@@ -500,6 +569,7 @@ export class Archive {
 
   async #close(): Promise<void> {
     this.#idle.close()
+    await this.settledDates()
     const finished = this.#finish(() => true).catch(() => undefined)
     await this.#commit.close()
     await finished

@@ -225,8 +225,28 @@ export class BatchWriter {
       batch.ledger.clear()
       return
     }
-    this.#unapplied.push(...entries)
-    for (const { remove } of batch.ledger) if (remove !== undefined) await this.#remove(remove)
+    for (const job of batch.ledger) {
+      if (job.rename !== undefined && !(await this.#rename(job, job.rename))) batch.ledger.delete(job)
+      else this.#unapplied.push(job.entry)
+      if (job.remove !== undefined) await this.#remove(job.remove)
+    }
+  }
+
+  /** False when the file stays where it was: then its rows stay, too, and it is tried again by whoever asked for it. */
+  async #rename(job: LedgerJob, { from, to }: { readonly from: string; readonly to: string }): Promise<boolean> {
+    const { disk, root, folders } = this.#parts
+    try {
+      await folders.makeFor(to)
+      await disk.rename(join(root, from), join(root, to))
+      const unsettled = await folders.settle([to])
+      if (unsettled.has(to)) throw unsettled.get(to)
+      await folders.removeEmpty(parentOf(from))
+      return true
+    } catch (error) {
+      folders.forget()
+      job.reject(diskError(error, `renaming ${from}`))
+      return false
+    }
   }
 
   /** Its rows go whatever happens here: a file that stays is found by `verify` and removed by `reindex`. */

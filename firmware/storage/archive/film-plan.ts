@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { InitSegment } from '../../media/init.ts'
 import type { Disk, DiskFile } from '../../platform/disk.ts'
 import { HomewardError, isHomewardError, systemCode } from '../../wire/errors.ts'
+import { shifted } from './dating.ts'
 import { checkSignal } from './disk-errors.ts'
 import type { Entry } from './entry.ts'
 import { type DataSlice, Film, type Piece } from './film.ts'
@@ -91,7 +92,9 @@ async function addFile(
     if (row.startUs >= toUs || row.startUs + row.durationUs <= fromUs) continue
     checkSignal(signal, 'the export')
     try {
-      const { entry, headerBytes, moof } = await readHead(handle, row.offset, size)
+      const head = await readHead(handle, row.offset, size)
+      const { headerBytes, moof } = head
+      const entry = shifted(head.entry, file.row.shiftUs)
       const slice = film.add({ entry, moof, init })
       fragments.push({ path, entry, position: row.offset + headerBytes, slice })
     } catch (error) {

@@ -4,8 +4,21 @@ import type { Range } from '../../wire/ranges.ts'
 import { type ClockSegment, extendClock } from './clock-segments.ts'
 import { type ArchiveIndex, CLOCK_META, metaKey, type RangeTable, withRanges } from './index.ts'
 import type { Change } from './index-store.ts'
-import { type FileId, fileKey, fragmentKey, joinKey, lockKey, rangeKey, type Table, timeKey, u64Bytes } from './keys.ts'
+import type { FileDatedEntry, LedgerDatedEntry } from './journal-entry.ts'
 import {
+  bootKey,
+  type FileId,
+  fileKey,
+  fragmentKey,
+  joinKey,
+  lockKey,
+  rangeKey,
+  type Table,
+  timeKey,
+  u64Bytes,
+} from './keys.ts'
+import {
+  type BootRow,
   type CameraRow,
   type DamagedRow,
   encodeFragmentRow,
@@ -107,6 +120,35 @@ export class IndexBatch {
     totals.row = { ...totals.row, longestLedgerUs: Math.max(totals.row.longestLedgerUs, lengthUs) }
   }
 
+  putBoot(camera: Uint8Array, boot: string, row: BootRow): void {
+    this.#put('boots', bootKey(camera, boot), encodeJson(row))
+  }
+
+  /** A closed file and its fragments move to another time. Nothing happens when it is not where it was. */
+  dateFile(camera: Uint8Array, { log, first, fromStartUs, startUs, path, shiftUs }: FileDatedEntry): void {
+    const from = { camera, startUs: fromStartUs, log, firstSeq: first }
+    const row = this.#index.file(from)
+    if (row === undefined) return
+    const id = { ...from, startUs }
+    this.#remove('files', fileKey(from))
+    const endUs = row.endUs + shiftUs
+    this.putFile(id, { ...row, path, dated: true, startUs, endUs, shiftUs: (row.shiftUs ?? 0) + shiftUs })
+    for (const { seq, row: fragment } of this.#index.fragmentsOf({ id: from, row })) {
+      const moved = { ...fragment, fileStartUs: startUs, startUs: fragment.startUs + shiftUs }
+      this.#put('fragments', fragmentKey(camera, log, seq), encodeFragmentRow(moved))
+    }
+  }
+
+  /** Entries of the ledger of this number that have no date get one. */
+  dateLedger(camera: Uint8Array, { log, first, kind, boot, shiftUs }: LedgerDatedEntry): void {
+    for (const { key, row } of this.#index.undatedLedger(camera, log, first)) {
+      if (row.kind !== kind || row.boot !== boot) continue
+      this.#remove('ledger', key)
+      const dated = { ...row, dated: true, startUs: row.startUs + shiftUs, endUs: row.endUs + shiftUs }
+      this.putLedger(camera, dated, toHex(key.subarray(-LEDGER_HASH_BYTES)))
+    }
+  }
+
   putCamera(camera: Uint8Array, row: CameraRow): void {
     this.#put('cameras', camera, encodeJson(row))
   }
@@ -193,6 +235,8 @@ export class IndexBatch {
     this.#changes.push(change(table, key, undefined))
   }
 }
+
+const LEDGER_HASH_BYTES = 4
 
 /** One entry per kind and content for each number: entering the same again changes nothing. */
 export function ledgerKey(camera: Uint8Array, row: LedgerRow, hash: string): Uint8Array {

@@ -1,6 +1,6 @@
 /** What the archive holds, as typed questions to the tables. Every answer reads only the rows it needs. */
 
-import { toHex } from '../../wire/bytes.ts'
+import { fromHex, toHex } from '../../wire/bytes.ts'
 import { addRange, type Range } from '../../wire/ranges.ts'
 import type { ClockSegment } from './clock-segments.ts'
 import type { Change, IndexStore, Row } from './index-store.ts'
@@ -19,9 +19,11 @@ import {
   TABLES,
   type Table,
   timeKey,
+  u64Bytes,
 } from './keys.ts'
 import { FRAGMENT_MAX_US, WINDOW_US } from './names.ts'
 import {
+  type BootRow,
   type CameraRow,
   type DamagedRow,
   decodeFragmentRow,
@@ -175,6 +177,23 @@ export class ArchiveIndex {
     const from = timeKey(camera, Math.max(1, fromUs - this.totals(camera).longestLedgerUs))
     const rows = this.#store.range('ledger', { from, until: timeKey(camera, Math.max(1, toUs)) })
     return rows.map(({ value }) => decodeJson<LedgerRow>(value)).filter((row) => row.endUs >= fromUs)
+  }
+
+  /** Entries of the ledger without a date, of one number or of all. */
+  undatedLedger(camera: Uint8Array, log?: string, first?: number): { key: Uint8Array; row: LedgerRow }[] {
+    const at = log === undefined || first === undefined ? new Uint8Array() : joinKey(fromHex(log), u64Bytes(first))
+    const prefix = joinKey(timeKey(camera, 0), at)
+    const rows = this.#store.range('ledger', { from: prefix, until: afterPrefix(prefix) })
+    return rows.map(({ key, value }) => ({ key, row: decodeJson<LedgerRow>(value) })).filter(({ row }) => !row.dated)
+  }
+
+  /** Every boot of a camera that is known, by its id. */
+  boots(camera: Uint8Array): { readonly boot: string; readonly row: BootRow }[] {
+    const rows = this.#store.range('boots', { from: camera, until: afterPrefix(camera) })
+    return rows.map(({ key, value }) => ({
+      boot: toHex(key.subarray(CAMERA_BYTES)),
+      row: decodeJson<BootRow>(value),
+    }))
   }
 
   *allLedger(camera?: Uint8Array): Generator<{ camera: Uint8Array; row: LedgerRow }> {

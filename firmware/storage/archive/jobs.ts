@@ -24,6 +24,8 @@ export interface LedgerJob extends Promised {
   readonly remove?: string
   /** Further rows that go with the entry. */
   readonly rows?: (batch: IndexBatch) => void
+  /** Renamed once the entry is in the journal. */
+  readonly rename?: { readonly from: string; readonly to: string }
 }
 
 /** Open files that are to be finished without waiting for a successor. */

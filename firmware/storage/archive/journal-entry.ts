@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { fromHex } from '../../wire/bytes.ts'
 import type { IndexBatch } from './index-batch.ts'
-import { LEDGER_KINDS, type LedgerKind, type LedgerRow } from './rows.ts'
+import { type BootRow, LEDGER_KINDS, type LedgerKind, type LedgerRow } from './rows.ts'
 
 /** A camera got a folder for its new files. */
 export interface CameraEntry {
@@ -67,6 +67,43 @@ export interface ClockEntry {
   readonly ageUs: number
 }
 
+/** What is known of a boot now: the whole row. */
+export interface BootEntry extends BootRow {
+  readonly type: 'boot'
+  readonly atUs: number
+  readonly camera: string
+  readonly boot: string
+}
+
+/** A file got another time, and its name and folder with it. */
+export interface FileDatedEntry {
+  readonly type: 'dated-file'
+  readonly atUs: number
+  readonly camera: string
+  readonly log: string
+  readonly first: number
+  /** Relative to the root. */
+  readonly from: string
+  readonly path: string
+  /** As in its key before, 0 when it was undated; and as it is now. */
+  readonly fromStartUs: number
+  readonly startUs: number
+  /** Added to all its times, on top of earlier ones. */
+  readonly shiftUs: number
+}
+
+/** An entry of the ledger without a date got one. */
+export interface LedgerDatedEntry {
+  readonly type: 'dated-ledger'
+  readonly atUs: number
+  readonly camera: string
+  readonly log: string
+  readonly first: number
+  readonly kind: LedgerKind
+  readonly boot: string
+  readonly shiftUs: number
+}
+
 /** Something about a file that a person may want to know later; no rows follow from it. */
 export interface NoteEntry {
   readonly type: 'cut' | 'doubtful' | 'unreadable'
@@ -76,7 +113,16 @@ export interface NoteEntry {
   readonly reason: string
 }
 
-export type JournalEntry = CameraEntry | LedgerEntry | NoteEntry | LockEntry | KeepEntry | ClockEntry
+export type JournalEntry =
+  | CameraEntry
+  | LedgerEntry
+  | BootEntry
+  | FileDatedEntry
+  | LedgerDatedEntry
+  | NoteEntry
+  | LockEntry
+  | KeepEntry
+  | ClockEntry
 
 export function isLedgerEntry(entry: JournalEntry): entry is LedgerEntry {
   return LEDGER_KINDS.some((kind) => kind === entry.type)
@@ -153,6 +199,13 @@ export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = 
     batch.addClock(entry)
     return
   }
+  if (entry.type === 'boot') {
+    const { order, heardUs, endUs, clock } = entry
+    batch.putBoot(fromHex(entry.camera), entry.boot, { order, heardUs, endUs, clock })
+    return
+  }
+  if (entry.type === 'dated-file') batch.dateFile(fromHex(entry.camera), entry)
+  if (entry.type === 'dated-ledger') batch.dateLedger(fromHex(entry.camera), entry)
   if (!isLedgerEntry(entry)) return
   const camera = fromHex(entry.camera)
   batch.putLedger(camera, ledgerRowOf(entry), entry.hash)

@@ -8,6 +8,7 @@
  *   expired    as ranges: what was stored once and has been deleted
  *   damaged    as fragments: found damaged, and asked for again
  *   locks      camera 32 · id 4
+ *   boots      camera 32 · boot 8
  *   totals, cameras, keeps   camera 32
  */
 import { fromHex, toHex } from '../../wire/bytes.ts'
@@ -20,6 +21,7 @@ export const TABLES = [
   'ledger',
   'totals',
   'cameras',
+  'boots',
   'meta',
   'expired',
   'damaged',
@@ -85,6 +87,10 @@ export const rangeKey = fragmentKey
 /** `id` is 8 hex digits. */
 export function lockKey(camera: Uint8Array, id: string): Uint8Array {
   return joinKey(camera, fromHex(id))
+}
+
+export function bootKey(camera: Uint8Array, boot: string): Uint8Array {
+  return joinKey(camera, fromHex(boot))
 }
 
 /** All range keys of one log: from `logKey` up to, not including, `afterPrefix(logKey)`. */

@@ -38,6 +38,16 @@ export function gapOf(header: RecordHeader, reason: string, note: string, atUs: 
   }
 }
 
+/** The camera was off between two moments: one number of its log stands for that. `header` is of the time it was on again. */
+export function offOf(header: RecordHeader, since: Stamp, atUs: number): LedgerEntry {
+  const { camera, log, seq } = header
+  const until = { ...timesOf(header, 0), reason: 'camera-off' }
+  const sameScale = isDated(header) ? isDated(since) : since.boot === header.boot
+  const startUs = sameScale ? Math.min(until.startUs, scaleUs(since)) : until.startUs
+  const note = sameScale ? '' : 'since when is not known'
+  return { type: 'gap', atUs, camera: toHex(camera), log, first: seq, last: seq, ...until, startUs, note, ...NOTHING }
+}
+
 const NOTHING = { path: '', hash: '' }
 
 function timesOf(stamp: Stamp, durationUs: number): Pick<LedgerEntry, 'dated' | 'boot' | 'startUs' | 'endUs'> {

@@ -7,6 +7,7 @@ import type { InitSegment } from '../../media/init.ts'
 import { buildMfra } from '../../media/mfra.ts'
 import { toHex } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
+import { shifted } from './dating.ts'
 import { checkSignal, diskError } from './disk-errors.ts'
 import { extendedFileRow, fileIdOf, firstFileRow, fragmentRowOf, mfraEntries } from './file-rows.ts'
 import { ArchiveIndex } from './index.ts'
@@ -18,7 +19,7 @@ import { removeIfThere } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import type { FileRow } from './rows.ts'
 import { type Damage, readInit, type SoundEntry, scanFile } from './scan.ts'
-import { lockRoot, markIndex } from './start.ts'
+import { finishRename, lockRoot, markIndex } from './start.ts'
 import { footageFiles } from './tree.ts'
 
 export interface ReindexOptions {
@@ -64,8 +65,10 @@ export async function rebuildIndex(
   const { disk, root, index: home } = settings
   const journal = await readJournal(disk, join(root, JOURNAL_PATH))
   const expired = new Set(journal.entries.flatMap((entry) => (entry.type === 'expired' ? [entry.path] : [])))
+  // What was to be renamed when the power went has its new name from here on.
+  for (const entry of journal.entries) if (entry.type === 'dated-file') await finishRename(disk, root, entry)
   const index = new ArchiveIndex(await home.openNew())
-  const build = new Build(settings, index)
+  const build = new Build(settings, index, datesOf(journal.entries))
   try {
     for await (const path of footageFiles(disk, root, undefined, signal)) {
       // It was to be deleted when the power went.
@@ -88,6 +91,22 @@ export async function rebuildIndex(
   return { files, fragments, bytes, ...counts, problems }
 }
 
+/** Names a file whatever its time: camera, log and first number. */
+function nameOf(camera: string, log: string, first: number): string {
+  return `${camera}/${log}/${first}`
+}
+
+/** How far files were moved in time after they were closed, by name. */
+function datesOf(entries: readonly JournalEntry[]): ReadonlyMap<string, number> {
+  const shifts = new Map<string, number>()
+  for (const entry of entries) {
+    if (entry.type !== 'dated-file') continue
+    const name = nameOf(entry.camera, entry.log, entry.first)
+    shifts.set(name, (shifts.get(name) ?? 0) + entry.shiftUs)
+  }
+  return shifts
+}
+
 class Build {
   files = 0
   fragments = 0
@@ -96,12 +115,14 @@ class Build {
   readonly #settings: Settings
   readonly #index: ArchiveIndex
   readonly #folders = new Map<string, { camera: Uint8Array; folder: string }>()
+  readonly #shifts: ReadonlyMap<string, number>
   #batch: IndexBatch
   #fresh = new Set<string>()
 
-  constructor(settings: Settings, index: ArchiveIndex) {
+  constructor(settings: Settings, index: ArchiveIndex, shifts: ReadonlyMap<string, number>) {
     this.#settings = settings
     this.#index = index
+    this.#shifts = shifts
     this.#batch = new IndexBatch(index)
   }
 
@@ -164,9 +185,11 @@ class Build {
   #addRows(path: string, init: InitSegment, entries: readonly SoundEntry[]): void {
     const first = entries[0]
     if (first === undefined) throw new HomewardError('MEDIA_MALFORMED', 'no fragment in it can be read')
-    const id = fileIdOf(first.entry)
+    const shiftUs = this.#shifts.get(nameOf(toHex(first.entry.camera), first.entry.log, first.entry.seq))
+    const id = fileIdOf(shifted(first.entry, shiftUs))
     let row: FileRow | undefined
-    for (const found of entries) {
+    for (const read of entries) {
+      const found = { ...read, entry: shifted(read.entry, shiftUs) }
       const { camera, log, seq, run } = found.entry
       const name = `${toHex(camera)}/${log}/${seq}`
       if (toHex(camera) !== toHex(id.camera) || log !== id.log || run !== first.entry.run) {
@@ -185,7 +208,7 @@ class Build {
       this.bytes += found.bytes
     }
     if (row === undefined) return
-    this.#batch.putFile(id, { ...row, state: 'closed' })
+    this.#batch.putFile(id, { ...row, state: 'closed', ...(shiftUs === undefined ? {} : { shiftUs }) })
     this.files++
     this.#folders.set(toHex(id.camera), { camera: id.camera, folder: path.slice(0, path.indexOf('/')) })
   }

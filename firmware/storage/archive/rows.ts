@@ -2,6 +2,7 @@
 import type { TrackKind } from '../../media/init.ts'
 import { ByteReader, ByteWriter } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
+import type { BootClock } from './boot-clock.ts'
 
 export interface FragmentRow {
   /** With camera and log of the key: names the file. */
@@ -74,6 +75,8 @@ export interface FileRow {
   readonly log: string
   readonly run: number
   readonly boot: string
+  /** Of its first fragment, by the camera's monotonic clock. */
+  readonly monoUs: number
   /** False: times are microseconds since that boot. */
   readonly dated: boolean
   readonly startUs: number
@@ -89,6 +92,8 @@ export interface FileRow {
   readonly tracks: readonly FileTrack[]
   /** `doubtful`: what the index says about it was not found on the disk at a start. */
   readonly state: 'open' | 'closed' | 'doubtful'
+  /** Of a file that was dated afterwards: added to the times that its entries tell. */
+  readonly shiftUs?: number
 }
 
 /** A file that may be on the disk: written before the file is made, removed when it is closed. */
@@ -160,7 +165,19 @@ export interface DamagedRow {
   readonly state: 'asked' | 'lost'
 }
 
-type JsonRow = FileRow | OpenRow | LedgerRow | TotalsRow | CameraRow | LockRow | KeepRow | DamagedRow
+/** One boot of a camera: where it stands among its other boots, and what its monotonic clock means. */
+export interface BootRow {
+  /** Rises in the order in which the camera was started. */
+  readonly order: number
+  /** When it was heard of first: it began before that. */
+  readonly heardUs: number
+  /** The last moment it is known to have been running, 0 when none is. */
+  readonly endUs: number
+  /** Null as long as it has had no session. */
+  readonly clock: BootClock | null
+}
+
+type JsonRow = BootRow | FileRow | OpenRow | LedgerRow | TotalsRow | CameraRow | LockRow | KeepRow | DamagedRow
 
 export function encodeJson(row: JsonRow): Uint8Array {
   return new Uint8Array(Buffer.from(JSON.stringify(row)))

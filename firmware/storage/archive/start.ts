@@ -8,15 +8,15 @@ import { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
 import type { IndexHome } from './index-store.ts'
 import { Journal } from './journal.ts'
-import { applyEntry, type JournalEntry } from './journal-entry.ts'
+import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
 import { acquireLock, type Lock } from './lock.ts'
-import { JOURNAL_PATH, LOCK_PATH, PRIVATE_FOLDER } from './names.ts'
+import { JOURNAL_PATH, LOCK_PATH, PRIVATE_FOLDER, parentOf } from './names.ts'
 import { removeIfThere } from './open-file.ts'
 import type { Settings } from './options.ts'
 import { type Recovery, recoverOpenFiles } from './recover.ts'
 import { checkRoot, type Root } from './root.ts'
 
-const INDEX_FORMAT = '1'
+const INDEX_FORMAT = '2'
 
 export interface Started {
   readonly root: Root
@@ -110,11 +110,28 @@ async function replay(
   entries: readonly JournalEntry[],
 ): Promise<void> {
   if (entries.length === 0) return
-  const batch = new IndexBatch(index)
+  let batch = new IndexBatch(index)
   for (const entry of entries) {
+    if (entry.type === 'dated-file') {
+      await finishRename(disk, root, entry)
+      // Its rows are read from the index, which may have them from this very batch.
+      await index.commit(batch.changes())
+      batch = new IndexBatch(index)
+    }
     applyEntry(batch, entry)
     if (entry.type === 'expired') await removeIfThere(disk, join(root, entry.path))
   }
   batch.putMeta('journal', String(journal.bytes))
   await index.commit(batch.changes())
+}
+
+/** A file that was given another name when the power went has that name now. */
+export async function finishRename(disk: Disk, root: string, { from, path }: FileDatedEntry): Promise<void> {
+  if ((await disk.stat(join(root, from))) === undefined || (await disk.stat(join(root, path))) !== undefined) return
+  const folders = new Folders(disk, root)
+  await folders.makeFor(path)
+  await disk.rename(join(root, from), join(root, path))
+  const unsettled = await folders.settle([path])
+  if (unsettled.has(path)) throw unsettled.get(path)
+  await folders.removeEmpty(parentOf(from))
 }
