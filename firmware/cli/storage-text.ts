@@ -182,6 +182,11 @@ export interface VerifyAnswer {
     readonly last: number
     readonly reason: string
   }[]
+  readonly accounts: readonly {
+    readonly camera: string
+    readonly counts: Readonly<Record<string, number>>
+    readonly outages: readonly { readonly reason: string; readonly fromUs: number; readonly toUs: number }[]
+  }[]
 }
 
 export function isSound({ damaged, missing, unindexed }: VerifyAnswer): boolean {
@@ -201,9 +206,22 @@ export function describeVerify(report: VerifyAnswer): string {
     ...found('Missing', report.missing),
     ...found('Not in the index', report.unindexed),
     ...report.gaps.map(({ log, first, last, reason }) => `Gap: log ${log} ${rangeText(first, last)}: ${reason}`),
+    ...report.accounts.flatMap(accountText),
     isSound(report) ? 'All of it is sound.' : 'Not all of it is sound.',
   ].join('\n')
 }
+
+/** Every number is in one of these. */
+function accountText({ camera, counts, outages }: VerifyAnswer['accounts'][number]): string[] {
+  const states = Object.entries(counts).map(([state, count]) => `${count} ${state}`)
+  const spans = outages.map(
+    ({ reason, fromUs, toUs }) =>
+      `${reason === 'camera-off' ? 'Camera off' : 'No picture'}: camera ${camera.slice(0, 8)} ${isoText(fromUs)} to ${isoText(toUs)}`,
+  )
+  return [...spans, `Camera ${camera.slice(0, 8)}: ${states.join(', ') || 'nothing'}`]
+}
+
+const isoText = (us: number) => new Date(us / 1000).toISOString()
 
 export function describeReindex(answer: unknown): string {
   const { files, fragments, bytes, journalEntries, journalDamaged, problems } = answer as {

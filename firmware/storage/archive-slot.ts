@@ -6,6 +6,7 @@
 import type { Clock, Timer } from '../platform/clock.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Range } from '../wire/ranges.ts'
+import type { CameraLedger } from './archive/accounts.ts'
 import type { Archive } from './archive/archive.ts'
 import type { CameraTotals } from './archive/totals.ts'
 
@@ -90,6 +91,11 @@ export class ArchiveSlot {
 
   timeline(...args: Parameters<Archive['timeline']>): ReturnType<Archive['timeline']> {
     return this.archive.timeline(...args)
+  }
+
+  /** Empty while there is no archive. */
+  ledgerCounts(): CameraLedger[] {
+    return this.#archive?.ledgerCounts() ?? []
   }
 
   async verify(...args: Parameters<Archive['verify']>): ReturnType<Archive['verify']> {

@@ -107,6 +107,7 @@ async function statusOf(agent: StorageAgent) {
     alarm: agent.alarm ?? null,
     retention: await retentionOf(agent),
     scrub: scrubOf(agent),
+    ledger: ledgersOf(agent),
   }
 }
 
@@ -116,6 +117,22 @@ function scrubOf(agent: StorageAgent) {
   const { lastFullUs, ...status } = agent.scrubber.status
   const waiting = [...agent.archive.archive.damaged()].filter(({ row }) => row.state === 'asked').length
   return { ...status, lastFullAt: isoTime(lastFullUs ?? undefined), waiting, ...agent.healer.counts }
+}
+
+/** Of each camera what was lost and why, what waits on it, and how long it was off or without a picture. */
+function ledgersOf(agent: StorageAgent) {
+  const counts = agent.archive.ledgerCounts()
+  return agent.cameras.all().map(({ key, uid, name }) => {
+    const known = counts.find(({ camera }) => camera === toHex(key))
+    const seconds = (reason: 'camera-off' | 'encoder-down') => ({
+      count: known?.outages[reason].count ?? 0,
+      seconds: Math.round((known?.outages[reason].durationUs ?? 0) / 1e6),
+    })
+    return {
+      ...{ name, uid, onCard: known?.onCard ?? 0, lost: known?.lost ?? {} },
+      outages: { cameraOff: seconds('camera-off'), encoderDown: seconds('encoder-down') },
+    }
+  })
 }
 
 /** Null when the disk does not say. */

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import type { DiskFile } from '../../platform/disk.ts'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../../wire/errors.ts'
-import type { Range } from '../../wire/ranges.ts'
+import { missingFrom, type Range } from '../../wire/ranges.ts'
 import type { RecordHeader } from '../../wire/record.ts'
 import type { CameraMoment, WaitingSpan } from '../../wire/session.ts'
+import { type CameraLedger, ledgersOf } from './accounts.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { Boots, type Redate } from './boots.ts'
 import { CameraFolders } from './cameras.ts'
@@ -39,6 +40,7 @@ import { type Started, startArchive } from './start.ts'
 import { buildTimeline, type Timeline } from './timeline.ts'
 import { type CameraTotals, totalsOf } from './totals.ts'
 import { checkOneFile, type VerifyOptions, type VerifyReport, verifyArchive } from './verify.ts'
+import { placeWaiting, undatedSpan } from './waiting.ts'
 import { Writer } from './writer.ts'
 
 export interface Lock extends LockRow {
@@ -80,6 +82,7 @@ export class Archive {
   readonly #boots = new Boots(() => this.#index)
   /** What waits on each camera, as it said last. */
   readonly #onCard = new Map<string, readonly WaitingSpan[]>()
+  #counted: { readonly bytes: number; readonly ledgers: readonly Omit<CameraLedger, 'onCard'>[] } | undefined
   #dating: Promise<void> = Promise.resolve()
   #index: ArchiveIndex
   #closing: Promise<void> | undefined
@@ -367,7 +370,7 @@ export class Archive {
     signal?: AbortSignal,
   ): Promise<Pick<VerifyReport, 'fragments' | 'bytes' | 'damaged' | 'missing'>> {
     const { disk, root } = this.#settings
-    return checkOneFile({ disk, root, index: this.#index }, file, pace, signal)
+    return checkOneFile({ disk, root, index: this.#index, onCard: () => [] }, file, pace, signal)
   }
 
   /** The file that holds the fragment. */
@@ -439,8 +442,36 @@ export class Archive {
     return disk.open(join(root, row.path), 'read')
   }
 
+  /** All that is known of a span of time: on the disk, still on the card, lost and why, camera off, expired, undated. */
   timeline(camera: Uint8Array, fromUs: number, toUs: number): Timeline {
-    return buildTimeline(this.files(camera, fromUs, toUs), this.#index.ledger(camera, fromUs, toUs), fromUs, toUs)
+    const nowUs = this.#nowUs()
+    const index = this.#index
+    const { dated, undated } = placeWaiting(this.#waiting(camera), {
+      missing: ({ log, first, last }) => missingFrom(index.durable(camera, log, first, last), first, last).length > 0,
+      date: (stamp) => this.#boots.date(camera, stamp, 0, this.#knowsTime ? nowUs : Number.POSITIVE_INFINITY),
+      bounds: (boot) => this.#boots.bounds(camera, boot, nowUs),
+    })
+    const kept = this.undatedFiles(camera).map(({ row }) =>
+      undatedSpan(row, this.#boots.bounds(camera, row.boot, nowUs)),
+    )
+    const files = this.files(camera, fromUs, toUs)
+    const ledger = index.ledger(camera, fromUs, toUs)
+    return buildTimeline({ files, ledger, onCard: dated, undated: [...kept, ...undated] }, fromUs, toUs)
+  }
+
+  #waiting(camera: Uint8Array): readonly WaitingSpan[] {
+    return this.#onCard.get(toHex(camera)) ?? []
+  }
+
+  /** Numbers of the ledger by state, of each camera, and what waits on its card: read again only when something was entered. */
+  ledgerCounts(): CameraLedger[] {
+    const { bytes } = this.#started.journal
+    if (this.#counted?.bytes !== bytes) this.#counted = { bytes, ledgers: ledgersOf(this.#index) }
+    return this.#counted.ledgers.map((known) => {
+      const waiting = this.#waiting(fromHex(known.camera))
+      const onCard = waiting.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+      return { ...known, onCard }
+    })
   }
 
   totals(): CameraTotals[] {
@@ -456,7 +487,7 @@ export class Archive {
 
   verify(options: VerifyOptions): Promise<VerifyReport> {
     const { disk, root } = this.#settings
-    return verifyArchive({ disk, root, index: this.#index }, options)
+    return verifyArchive({ disk, root, index: this.#index, onCard: (camera) => this.#waiting(camera) }, options)
   }
 
   exportSpan(options: ExportOptions): Promise<ExportResult> {

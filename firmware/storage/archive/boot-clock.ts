@@ -40,6 +40,8 @@ export type Lesson = 'nothing' | 'known' | 'better' | 'stepped'
 
 /** Crystals are good to 100 ppm; a hot camera in winter to twice as much. */
 export const DRIFT_PPM = 500
+/** Anchors that tell the crystal's rate less exactly than this do not tell it at all. */
+const RATE_PPM = 50
 /** Apart from each other so far, anchors show how fast the crystal runs. */
 export const ANCHOR_EVERY_US = 3_600_000_000
 /** A day's anchors; older ones are thinned out. */
@@ -69,7 +71,8 @@ function rateBetween(a: Anchor, b: Anchor, within: boolean): number {
   if (monoUs === 0) return 1
   const rate = (b.wallUs - a.wallUs) / monoUs
   if (within) return rate
-  if (monoUs < ANCHOR_EVERY_US) return 1
+  const unsureUs = b.lateUs - b.earlyUs + (a.lateUs - a.earlyUs)
+  if (monoUs < ANCHOR_EVERY_US || unsureUs > (monoUs * RATE_PPM) / 1e6) return 1
   return Math.min(1 + DRIFT_PPM / 1e6, Math.max(1 - DRIFT_PPM / 1e6, rate))
 }
 

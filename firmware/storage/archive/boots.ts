@@ -109,6 +109,14 @@ export class Boots {
     return { stamp: placed, redate: redateAfter(lesson) }
   }
 
+  /** As `place`, for something that is only looked at. */
+  date<S extends Stamp>(camera: Uint8Array, stamp: S, durationUs: number, latestUs: number): S {
+    const known = this.#known(camera)
+    const boot = known.boots.get(stamp.boot)
+    const earliestUs = boot === undefined ? 0 : this.#previousEnd(known, boot)
+    return dated(stamp, durationUs, boot?.learned?.clock, { earliestUs, latestUs })
+  }
+
   bounds(camera: Uint8Array, boot: string, nowUs: number): Bounds {
     const known = this.#known(camera)
     const own = known.boots.get(boot)

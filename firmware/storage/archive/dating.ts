@@ -31,7 +31,7 @@ export function dated<S extends Stamp>(stamp: S, durationUs: number, clock: Boot
   const byClock = { ...stamp, wallUs: mapped, clock: quality } as S
   // A session's clock is the storage device's own: until a step of it is believed, its limits are no better.
   if (isDated(byClock) && (clock.source === 'session' || isPossible(mapped, durationUs, limits))) return byClock
-  return { ...stamp, wallUs: 0, clock: 'none' }
+  return claim === undefined ? { ...stamp, wallUs: 0, clock: 'none' } : stamp
 }
 
 /** What the stamp says about its boot; undefined when it says nothing that can be. */

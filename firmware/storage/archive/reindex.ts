@@ -220,7 +220,11 @@ class Build {
     }
     // What entries take away must be found in the index.
     await this.#flush()
-    for (const entry of entries) applyEntry(this.#batch, entry, true)
+    for (const [at, entry] of entries.entries()) {
+      // What it dates is looked up in the index.
+      if (entry.type === 'dated-ledger' && entries[at - 1]?.type !== 'dated-ledger') await this.#flush()
+      applyEntry(this.#batch, entry, true)
+    }
     if (bytes > 0) this.#batch.putMeta('journal', String(bytes))
     await this.#flush()
   }

@@ -112,8 +112,8 @@ async function replay(
   if (entries.length === 0) return
   let batch = new IndexBatch(index)
   for (const entry of entries) {
-    if (entry.type === 'dated-file') {
-      await finishRename(disk, root, entry)
+    if (entry.type === 'dated-file') await finishRename(disk, root, entry)
+    if (entry.type === 'dated-file' || entry.type === 'dated-ledger') {
       // Its rows are read from the index, which may have them from this very batch.
       await index.commit(batch.changes())
       batch = new IndexBatch(index)

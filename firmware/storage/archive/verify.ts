@@ -8,6 +8,8 @@ import type { Disk, DiskFile } from '../../platform/disk.ts'
 import { equalBytes, toHex } from '../../wire/bytes.ts'
 import { isHomewardError, systemCode } from '../../wire/errors.ts'
 import { missingFrom, type Range } from '../../wire/ranges.ts'
+import type { WaitingSpan } from '../../wire/session.ts'
+import { accountOf, type Counts, countStates, type Outage, outagesOf } from './accounts.ts'
 import { checkSignal } from './disk-errors.ts'
 import { sha256 } from './hash.ts'
 import { type ArchiveIndex, type IndexedFile, withRanges } from './index.ts'
@@ -57,12 +59,22 @@ export interface VerifyReport {
   readonly unindexed: readonly Finding[]
   /** The ledger: numbers that are accounted for without a fragment. */
   readonly gaps: readonly LedgerFinding[]
+  /** Every number in exactly one state. */
+  readonly accounts: readonly CameraAccount[]
+}
+
+export interface CameraAccount {
+  readonly camera: string
+  readonly counts: Counts
+  readonly outages: readonly Outage[]
 }
 
 interface Parts {
   readonly disk: Disk
   readonly root: string
   readonly index: ArchiveIndex
+  /** What waits on a camera, as it said last. */
+  readonly onCard: (camera: Uint8Array) => readonly WaitingSpan[]
 }
 
 /** May run while fragments are being stored. Throws CANCELLED. */
@@ -82,8 +94,9 @@ export async function verifyArchive(parts: Parts, options: VerifyOptions): Promi
   for (const path of unknown) await run.describeUnknown(path)
   const gaps = [...index.allLedger(camera)].map((found) => ({ ...found.row, camera: toHex(found.camera) }))
   run.checkRanges(gaps)
+  const accounts = run.accounts(gaps)
   const { files, fragments, bytes, damaged, missing, unindexed } = run
-  return { deep, files, fragments, bytes, damaged, missing, unindexed, gaps }
+  return { deep, files, fragments, bytes, damaged, missing, unindexed, gaps, accounts }
 }
 
 /** Every fragment of one file, with all that is in it. `pace` is awaited after each. Throws CANCELLED. */
@@ -232,11 +245,33 @@ class Run {
     }
   }
 
+  accounts(gaps: readonly LedgerFinding[]): CameraAccount[] {
+    const { index, onCard } = this.#parts
+    return this.#cameras().map((camera) => {
+      const key = toHex(camera)
+      const ledger = gaps.filter((row) => row.camera === key)
+      const waiting = onCard(camera)
+      const logs = new Set([...index.logs(camera), ...waiting].map(({ log }) => log))
+      const accounts = [...logs].map((log) =>
+        accountOf({
+          log,
+          stored: this.#stored.get(`${key}/${log}`) ?? [],
+          ledger: ledger.filter((row) => row.log === log),
+          onCard: waiting.filter((span) => span.log === log),
+        }),
+      )
+      return { camera: key, counts: countStates(accounts), outages: outagesOf(ledger) }
+    })
+  }
+
+  #cameras(): readonly Uint8Array[] {
+    return this.#options.camera === undefined ? this.#parts.index.camerasWithTotals() : [this.#options.camera]
+  }
+
   /** Every number that counts as durable must be in a file or in the ledger. */
   checkRanges(gaps: readonly LedgerFinding[]): void {
     const { index } = this.#parts
-    const cameras = this.#options.camera === undefined ? index.camerasWithTotals() : [this.#options.camera]
-    for (const camera of cameras) {
+    for (const camera of this.#cameras()) {
       for (const { log, ranges } of index.logs(camera)) {
         const key = toHex(camera)
         const entered = gaps.filter((row) => row.camera === key && row.log === log)
