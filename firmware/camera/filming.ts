@@ -274,6 +274,7 @@ export class Filming {
     const changes = new Changes()
     return (state) => {
       if (state.state === 'waiting') {
+        this.recorder.encoderDown()
         const { code } = state.lastError
         const line = errorLine(state.lastError)
         if (changes.differs(withoutNumbers(`${code} ${line}`))) log.warn({ code }, `${line} Trying again.`)

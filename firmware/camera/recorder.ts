@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../platform/clock.ts'
 import { type ErrorCode, HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { GapReason } from '../wire/gap.ts'
 import type { CapturedFragment, CaptureGap, CaptureGapReason, CaptureSink, CaptureSpan } from './encoder/captured.ts'
+import { type Now, OUTAGE_FIRST_US, OUTAGE_MIN_US, Outages, offTime } from './outages.ts'
 import type { GapTimes, Ring, RingFragment } from './ring/ring.ts'
 import { countWaiting } from './waiting.ts'
 
@@ -54,9 +55,15 @@ export class Recorder implements CaptureSink {
   #closed = false
   #captured = 0
   #lost = 0
+  readonly #outages = new Outages()
+  /** While the encoder is down: when its outage is entered next. */
+  #outageTimer: Timer | undefined
+  /** When it was started; undefined once it is known for how long the camera had been off. */
+  #startedAt: Now | undefined
 
   constructor(options: RecorderOptions) {
     this.#options = options
+    this.#startedAt = this.#now()
   }
 
   /** Rejects when the card's folder is not a ring of this camera and never was. */
@@ -73,6 +80,7 @@ export class Recorder implements CaptureSink {
       }
     }
     if (this.#card !== undefined && this.#card.stats().card !== 'ok') this.#cardFailed(notWritable())
+    await this.#enterOff()
     this.#announce()
   }
 
@@ -104,6 +112,7 @@ export class Recorder implements CaptureSink {
   }
 
   async fragment(captured: CapturedFragment): Promise<void> {
+    await this.#enterOutage(this.#outages.before(captured))
     const { init, fragment } = captured
     const entry: RingFragment = {
       meta: {
@@ -121,6 +130,7 @@ export class Recorder implements CaptureSink {
   }
 
   async gap(gap: CaptureGap): Promise<void> {
+    await this.#enterOutage(this.#outages.before(gap))
     await this.#onActive((ring) => ring.addGap(gap.span, GAP_REASONS[gap.reason], timesOf(gap)))
     this.#lost += gap.span
   }
@@ -132,10 +142,50 @@ export class Recorder implements CaptureSink {
     this.#lost += span
   }
 
+  /** The encoder delivers nothing, from now on or again. */
+  encoderDown(): void {
+    this.#outages.down(this.#options.clock.monoUs())
+    this.#watchOutage(OUTAGE_FIRST_US)
+  }
+
+  #watchOutage(minUs: number): void {
+    if (this.#closed) return
+    this.#outageTimer ??= this.#options.clock.after(minUs / 1000, () => {
+      this.#outageTimer = undefined
+      const times = this.#outages.soFar(this.#now(), OUTAGE_MIN_US)
+      if (times === undefined) return
+      this.#enterOutage(times).catch(() => undefined)
+      this.#watchOutage(2 * minUs)
+    })
+  }
+
+  async #enterOutage(times: GapTimes | undefined): Promise<void> {
+    if (times !== undefined) await this.#onActive((ring) => ring.addGap(1, 'encoder-down', times))
+  }
+
+  /** The first card that can be written tells for how long the camera had been off. */
+  async #enterOff(): Promise<void> {
+    const card = this.#card
+    if (card === undefined || this.#cardProblem !== undefined || this.#startedAt === undefined) return
+    const times = offTime(card.before, this.#options.boot, this.#startedAt)
+    this.#startedAt = undefined
+    // A card that fails says so again with the first fragment.
+    if (times !== undefined) await card.addGap(1, 'camera-off', times).catch(() => undefined)
+  }
+
+  #now(): Now {
+    const { clock } = this.#options
+    const quality = clock.quality()
+    return { monoUs: clock.monoUs(), wallUs: quality === 'none' ? 0 : clock.wallUs(), clock: quality }
+  }
+
   /** Idempotent; finishes what is under way. Resolves with how many fragments were in memory only and are gone now. */
   async close(): Promise<number> {
+    const outage = this.#closed ? undefined : this.#outages.soFar(this.#now(), OUTAGE_MIN_US)
     this.#closed = true
     this.#timer?.cancel()
+    this.#outageTimer?.cancel()
+    await this.#enterOutage(outage).catch(() => undefined)
     this.#stopWatching?.()
     await this.#reopening
     const rings = this.rings
@@ -191,6 +241,7 @@ export class Recorder implements CaptureSink {
       this.#retryMs = Math.min(this.#retryMs * 2, CARD_RETRY_MAX_MS)
       if (card.stats().card !== 'ok') throw notWritable()
       this.#cardProblem = undefined
+      await this.#enterOff()
       this.#options.onCard(undefined)
       this.#announce()
     } catch (error) {
