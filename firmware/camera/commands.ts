@@ -19,6 +19,7 @@ const NOT_FILMING = {
   lastAttempt: null,
   seq: { captured: null, acked: null, lost: null },
   ring: { capacityBytes: null, usedBytes: null, unackedBytes: null, oldestUnackedAgeMs: null },
+  ledger: { onCard: null, safe: null, lost: {} },
   encoder: null,
 } as const
 
@@ -70,6 +71,11 @@ function statusOf(agent: CameraAgent) {
       ...(cardProblem === undefined ? {} : { problem: errorLine(cardProblem) }),
       ...sumStats(recorder.rings),
       waitingForOthers: countWaiting(logsForOthers(recorder.rings, pairing.storage)),
+    },
+    ledger: {
+      onCard: countWaiting(recorder.rings.flatMap((ring) => ring.logs())),
+      safe: uplinkStatus.acked + uplinkStatus.ackedBefore,
+      lost: recorder.lostBy,
     },
     encoder: {
       state: state.state,

@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../platform/clock.ts'
 import { type ErrorCode, HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { GapReason } from '../wire/gap.ts'
+import { FRAGMENT_MAX_BYTES } from '../wire/limits.ts'
 import type { CapturedFragment, CaptureGap, CaptureGapReason, CaptureSink, CaptureSpan } from './encoder/captured.ts'
 import { type Now, OUTAGE_FIRST_US, OUTAGE_MIN_US, Outages, offTime } from './outages.ts'
 import type { GapTimes, Ring, RingFragment } from './ring/ring.ts'
@@ -54,7 +55,7 @@ export class Recorder implements CaptureSink {
   #stopWatching: (() => void) | undefined
   #closed = false
   #captured = 0
-  #lost = 0
+  readonly #lost = new Map<GapReason, number>()
   readonly #outages = new Outages()
   /** While the encoder is down: when its outage is entered next. */
   #outageTimer: Timer | undefined
@@ -108,7 +109,22 @@ export class Recorder implements CaptureSink {
 
   /** Fragments since the start: kept, and lost to a gap. */
   get counts(): { readonly captured: number; readonly lost: number } {
-    return { captured: this.#captured, lost: this.#lost }
+    return { captured: this.#captured, lost: [...this.#lost.values()].reduce((sum, count) => sum + count, 0) }
+  }
+
+  /** What was lost since the start, by reason. */
+  get lostBy(): Readonly<Partial<Record<GapReason, number>>> {
+    return Object.fromEntries(this.#lost)
+  }
+
+  #count(span: number, reason: GapReason): void {
+    this.#lost.set(reason, (this.#lost.get(reason) ?? 0) + span)
+  }
+
+  /** Why the ring in use has just not kept a fragment. */
+  #reasonOf({ init, fragment }: RingFragment): GapReason {
+    if (this.active.stats().full) return this.active === this.#card ? 'ring-full' : 'card-gone'
+    return init.byteLength + fragment.byteLength > FRAGMENT_MAX_BYTES ? 'too-long' : 'too-slow'
   }
 
   async fragment(captured: CapturedFragment): Promise<void> {
@@ -126,20 +142,20 @@ export class Recorder implements CaptureSink {
     }
     const result = await this.#onActive((ring) => ring.append(entry))
     if (result === 'kept') this.#captured += 1
-    else this.#lost += 1
+    else this.#count(1, this.#reasonOf(entry))
   }
 
   async gap(gap: CaptureGap): Promise<void> {
     await this.#enterOutage(this.#outages.before(gap))
     await this.#onActive((ring) => ring.addGap(gap.span, GAP_REASONS[gap.reason], timesOf(gap)))
-    this.#lost += gap.span
+    this.#count(gap.span, GAP_REASONS[gap.reason])
   }
 
   /** Enters that `span` fragments will never come. */
   async missed(span: number, reason: GapReason): Promise<void> {
     if (span === 0) return
     await this.#onActive((ring) => ring.addGap(span, reason))
-    this.#lost += span
+    this.#count(span, reason)
   }
 
   /** The encoder delivers nothing, from now on or again. */

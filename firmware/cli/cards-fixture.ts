@@ -133,6 +133,8 @@ export interface LedgerLine {
 export interface Books {
   readonly fragments: readonly StoredFragment[]
   readonly ledger: readonly LedgerLine[]
+  /** The times the camera was off: one number of a log stands for each. */
+  readonly off: readonly LedgerLine[]
 }
 
 /** Throws unless `verify --deep` finds nothing wrong. */
@@ -140,12 +142,21 @@ export async function readBooks(home: TestHome): Promise<Books> {
   const { damaged, missing, unindexed, gaps } = await home.verify()
   const wrong = [...damaged, ...missing, ...unindexed]
   if (wrong.length > 0) throw new Error(`verify: ${JSON.stringify(wrong)}`)
-  return { fragments: await storedFragments(home), ledger: gaps as unknown as readonly LedgerLine[] }
+  const lines = gaps as unknown as readonly LedgerLine[]
+  const isOff = ({ reason }: LedgerLine) => reason === 'camera-off'
+  const ledger = lines.filter((line) => !isOff(line))
+  return { fragments: await storedFragments(home), ledger, off: lines.filter(isOff) }
 }
 
 /** Numbers of a log that are in a file, in the order of the files. */
 export function storedSeqs({ fragments }: Books, log: string): number[] {
   return fragments.filter((fragment) => fragment.log === log).map(({ seq }) => seq)
+}
+
+/** The first `count` numbers of a log that are footage: one that stands for a time off is not. */
+export function footageSeqs({ off }: Books, log: string, count: number): number[] {
+  const taken = off.filter((line) => line.log === log).map(({ first }) => first)
+  return Array.from({ length: count + taken.length }, (_, seq) => seq).filter((seq) => !taken.includes(seq))
 }
 
 export function ledgerOf({ ledger }: Books, log: string): LedgerLine[] {
@@ -155,7 +166,8 @@ export function ledgerOf({ ledger }: Books, log: string): LedgerLine[] {
 /** Numbers of a log that are in a file or in the ledger. */
 export function settledOf(books: Books, log: string): readonly Range[] {
   const stored = storedSeqs(books, log).map((seq): Range => [seq, seq])
-  const entered = ledgerOf(books, log).map(({ first, last }): Range => [first, last])
+  const lines = [...books.ledger, ...books.off].filter((line) => line.log === log)
+  const entered = lines.map(({ first, last }): Range => [first, last])
   return [...stored, ...entered].reduce<readonly Range[]>((all, [first, last]) => addRange(all, first, last), [])
 }
 
