@@ -76,10 +76,6 @@ export class ArchiveSlot {
     return this.write((archive) => archive.gap(...args))
   }
 
-  moment(...args: Parameters<Archive['moment']>): Promise<void> {
-    return this.write((archive) => archive.moment(...args))
-  }
-
   nameCamera(...args: Parameters<Archive['nameCamera']>): Promise<string> {
     return this.write((archive) => archive.nameCamera(...args))
   }
@@ -87,6 +83,11 @@ export class ArchiveSlot {
   /** Throws why there is no archive, as all that follow. */
   durable(...args: Parameters<Archive['durable']>): Range[] {
     return this.archive.durable(...args)
+  }
+
+  /** That it goes well says nothing about the disk: mostly nothing is written. */
+  async moment(...args: Parameters<Archive['moment']>): Promise<void> {
+    await this.archive.moment(...args)
   }
 
   timeline(...args: Parameters<Archive['timeline']>): ReturnType<Archive['timeline']> {

@@ -102,7 +102,7 @@ export class Home {
 
   static async start(scene: HomeScene): Promise<Home> {
     const { card, disk, home, identities } = scene
-    const clock = new FakeClock(T0)
+    const clock = new FakeClock(T0 + 3600 * SECOND)
     const options = { disk, clock, root: ROOT, index: home, minFreeBytes: 0, commitDelayMs: 0 }
     const slot = await ArchiveSlot.start({
       ...{ clock, onReleased: () => {}, onReopened: () => {} },
@@ -221,7 +221,13 @@ export async function checkHome(scene: HomeScene, random: Random, way: number): 
 /** Looks at the archive while no program runs. Every number is in one state; all that the camera heard was kept is stored. */
 export async function isAccountedFor({ disk, home, identities, captured }: HomeScene): Promise<void> {
   const camera = identities.camera.publicKey
-  const archive = await openArchive({ disk, clock: new FakeClock(T0), root: ROOT, index: home, minFreeBytes: 0 })
+  const archive = await openArchive({
+    disk,
+    clock: new FakeClock(T0 + 3600 * SECOND),
+    root: ROOT,
+    index: home,
+    minFreeBytes: 0,
+  })
   const { damaged, missing, unindexed, gaps } = await archive.verify({ deep: true })
   assert.equal({ damaged, missing, unindexed }, { damaged: [], missing: [], unindexed: [] })
   const state = new Map<string, string>()

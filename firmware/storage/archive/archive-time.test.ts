@@ -247,10 +247,12 @@ test(`whatever the clocks do, every fragment is there once, in the order of its 
       if (plan !== undefined) assert.is(await rig.store(plan), 'stored')
       if (randomBelow(random, 6) === 0) {
         const number = randomBelow(random, 3)
-        const zero = T0 + (number * 3600 - 9) * SECOND + pick([0, 0, 0, 86_400 * SECOND])
+        const shiftUs = pick([0, 0, 0, 86_400 * SECOND])
+        const zero = T0 + (number * 3600 - 9) * SECOND + shiftUs
+        const atUs = (20_000 + 30 * (plans.length - left.length)) * SECOND + shiftUs
         const boot = [BOOT, BOOT2, BOOT3][number] ?? BOOT
         const backlog = [waiting('00000000000000ff', BOOT), waiting('00000000000000fe', BOOT2)].slice(0, number)
-        await rig.archive.moment(CAMERA, ...moment(20_000 * SECOND, boot, zero, { backlog }))
+        await rig.archive.moment(CAMERA, ...moment(atUs, boot, zero, { backlog }))
       }
     }
     await rig.archive.settledDates()

@@ -234,13 +234,9 @@ export class BatchWriter {
 
   /** False when the file stays where it was: then its rows stay, too, and it is tried again by whoever asked for it. */
   async #rename(job: LedgerJob, { from, to }: { readonly from: string; readonly to: string }): Promise<boolean> {
-    const { disk, root, folders } = this.#parts
+    const { folders } = this.#parts
     try {
-      await folders.makeFor(to)
-      await disk.rename(join(root, from), join(root, to))
-      const unsettled = await folders.settle([to])
-      if (unsettled.has(to)) throw unsettled.get(to)
-      await folders.removeEmpty(parentOf(from))
+      await folders.moveFile(from, to)
       return true
     } catch (error) {
       folders.forget()

@@ -87,8 +87,9 @@ export class Boots {
     const rows = [...known.boots.values()].flatMap(({ boot: id, row }) =>
       row === undefined || row === before.get(id) ? [] : [{ camera: toHex(camera), boot: id, ...row }],
     )
-    const first = lesson === 'better' && before.get(moment.boot)?.clock == null
-    return { rows, redate: first ? 'undated' : redateAfter(lesson) }
+    // Until now its footage was dated by what it claims, if at all.
+    const first = lesson !== 'nothing' && before.get(moment.boot)?.clock == null
+    return { rows, redate: first ? 'all' : redateAfter(lesson) }
   }
 
   /** The stamp of a piece of footage with its date. `redate`: it told more of its boot's time than was known before. */

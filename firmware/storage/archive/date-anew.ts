@@ -3,6 +3,7 @@
  * says so first; a start or a `reindex` in between finishes it.
  */
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Disk } from '../../platform/disk.ts'
 import { equalBytes, toHex } from '../../wire/bytes.ts'
 import { type BootClock, wallAt } from './boot-clock.ts'
@@ -12,6 +13,8 @@ import { type Job, promised } from './jobs.ts'
 import type { FileDatedEntry, LedgerDatedEntry } from './journal-entry.ts'
 import { fileFolder, fileName, type Stamp } from './names.ts'
 import type { OpenFile } from './open-file.ts'
+
+const LOOK_ROWS = 500
 
 export interface DatingParts {
   readonly disk: Disk
@@ -48,8 +51,13 @@ export async function dateAnew(
   const differs = (row: IndexedFile['row']) => Math.abs(row.startUs - wallAt(clock, row.monoUs)) > SKEW_US
   const isWrong = (row: IndexedFile['row']) => row.boot === boot && (!row.dated || (which === 'all' && differs(row)))
   await finish(({ id, plannedRow }) => equalBytes(id.camera, camera) && isWrong(plannedRow))
-  const candidates = which === 'all' ? [...index().allFiles(camera)] : index().undatedFiles(camera)
-  const files = candidates.filter(({ row }) => row.state === 'closed' && isWrong(row))
+  const files: IndexedFile[] = []
+  let looked = 0
+  for (const file of which === 'all' ? index().allFiles(camera) : index().undatedFiles(camera)) {
+    if (file.row.state === 'closed' && isWrong(file.row)) files.push(file)
+    // Years of footage: whatever else is to be done comes in between.
+    if (++looked % LOOK_ROWS === 0) await nextTurn()
+  }
   const moves = await Promise.all(files.map((file) => moveOf(parts, file, clock)))
   const rows = index()
     .undatedLedger(camera)

@@ -46,6 +46,21 @@ export class Folders {
     return new Map(results.filter(({ error }) => error !== undefined).map(({ path, error }) => [path, error]))
   }
 
+  /** Durable when it resolves. The file has at least one of its names at any moment, also after a power cut. */
+  async moveFile(from: string, to: string): Promise<void> {
+    await this.makeFor(to)
+    // A folder that is not durable itself would take the file with it.
+    await this.#mustSettle(to)
+    await this.#disk.rename(join(this.#root, from), join(this.#root, to))
+    await this.#mustSettle(to)
+    await this.removeEmpty(parentOf(from))
+  }
+
+  async #mustSettle(path: string): Promise<void> {
+    const unsettled = await this.settle([path])
+    if (unsettled.has(path)) throw unsettled.get(path)
+  }
+
   /** Removes a folder with nothing in it and those above it, but not a camera's own; makes what is gone durable. */
   async removeEmpty(folder: string): Promise<void> {
     let at = folder

@@ -10,7 +10,7 @@ import type { IndexHome } from './index-store.ts'
 import { Journal } from './journal.ts'
 import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
 import { acquireLock, type Lock } from './lock.ts'
-import { JOURNAL_PATH, LOCK_PATH, PRIVATE_FOLDER, parentOf } from './names.ts'
+import { JOURNAL_PATH, LOCK_PATH, PRIVATE_FOLDER } from './names.ts'
 import { removeIfThere } from './open-file.ts'
 import type { Settings } from './options.ts'
 import { type Recovery, recoverOpenFiles } from './recover.ts'
@@ -128,10 +128,5 @@ async function replay(
 /** A file that was given another name when the power went has that name now. */
 export async function finishRename(disk: Disk, root: string, { from, path }: FileDatedEntry): Promise<void> {
   if ((await disk.stat(join(root, from))) === undefined || (await disk.stat(join(root, path))) !== undefined) return
-  const folders = new Folders(disk, root)
-  await folders.makeFor(path)
-  await disk.rename(join(root, from), join(root, path))
-  const unsettled = await folders.settle([path])
-  if (unsettled.has(path)) throw unsettled.get(path)
-  await folders.removeEmpty(parentOf(from))
+  await new Folders(disk, root).moveFile(from, path)
 }
