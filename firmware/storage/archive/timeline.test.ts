@@ -118,16 +118,18 @@ test('a day of one camera takes no longer than 50 ms, with 64 of them in the ind
   for (let number = 0; number < 64; number++) await index.commit(dayOf(index, cameraKey(number), sample.row))
   await index.close()
   const busy = await openArchive(settings)
-  const tookMs = Array.from({ length: 64 }, (_, number) => {
-    const start = performance.now()
+  // The processor's time: others may be busy on it.
+  const before = process.cpuUsage()
+  for (let number = 0; number < 64; number++) {
     const { spans } = busy.timeline(cameraKey(number), T0, T0 + 86_400 * SECOND)
     assert.ok(spans.length > 400, `${spans.length} spans`)
-    return performance.now() - start
-  }).sort((a, b) => a - b)
+  }
+  const { user, system } = process.cpuUsage(before)
+  const eachMs = (user + system) / 1000 / 64
   await busy.close()
   await rm(folder, { recursive: true })
-  const [usualMs = 0, worstMs = 0] = [tookMs[32], tookMs.at(-1)]
-  assert.ok(usualMs <= 50, `usually ${usualMs} ms, at worst ${worstMs} ms`)
+  process.stdout.write(`a day of one of 64 cameras: ${eachMs.toFixed(1)} ms `)
+  assert.ok(eachMs <= 50, `${eachMs} ms`)
 })
 
 /** A file every 5 minutes, live and backlog by turns, and a gap in front of each. */
