@@ -24,7 +24,7 @@ export interface AccountParts {
   readonly onCard: readonly WaitingSpan[]
 }
 
-const KINDS: readonly LedgerRow['kind'][] = ['quarantine', 'expired', 'gap']
+const KINDS: readonly LedgerRow['kind'][] = ['quarantine', 'expired', 'damaged', 'gap']
 
 export function accountOf({ log, stored, ledger, onCard }: AccountParts): LogAccount {
   const states = new Map<string, readonly Range[]>()
@@ -50,7 +50,8 @@ export function accountOf({ log, stored, ledger, onCard }: AccountParts): LogAcc
 
 /** One word for a ledger entry. */
 export function stateOf({ kind, reason }: Pick<LedgerRow, 'kind' | 'reason'>): string {
-  return kind === 'quarantine' ? 'quarantined' : kind === 'expired' ? 'expired' : reason
+  if (kind === 'quarantine') return 'quarantined'
+  return kind === 'expired' ? 'expired' : kind === 'damaged' ? 'damaged-on-disk' : reason
 }
 
 export function countStates(accounts: readonly LogAccount[]): Counts {
