@@ -6,7 +6,7 @@
  * UTC; the page alone knows time zones. Errors: {@link apiError} with the HTTP status.
  *
  * What changes something needs the session cookie, the header `X-Homeward: 1` and a request of the same origin. Programs
- * that only read take a token: `Authorization: Bearer TOKEN`, or as the password of Basic, which players put into a URL.
+ * that only read take a token: `Authorization: Bearer TOKEN`, or `?token=TOKEN` for players, which take nothing but a URL.
  */
 import * as v from 'valibot'
 import { CLOCK_QUALITIES } from '../../wire/record.ts'

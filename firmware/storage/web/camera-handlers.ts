@@ -1,10 +1,12 @@
 /** Cameras, and what they recorded. */
+import type { FastifyRequest } from 'fastify'
 import { HomewardError } from '../../wire/errors.ts'
 import type { StorageAgent } from '../agent.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { IndexedFile } from '../archive/index.ts'
 import type { Camera, Timeline } from './api.ts'
 import { exportAnswer, exportSummary, HLS, mediaAnswer, spanPlaylist, stillAnswer } from './footage.ts'
+import { queryToken } from './gate.ts'
 import type { Handlers } from './handlers.ts'
 import type { LivePlaylists } from './live.ts'
 import { findCamera } from './look.ts'
@@ -63,9 +65,9 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
       const spans = timelineSpans(archive().timeline(key, fromUs, toUs), span, backlogFrom(agent, key, nowMs), nowMs)
       return { ...span, nowMs, spans, locks: [], undated: undatedOf(archive().undatedFiles(key)) }
     },
-    'GET /api/v1/cameras/{camera}/playlist.m3u8': ({ params, query }) =>
-      spanPlaylist(archive(), find(params.camera), parseSpan(query, PLAYLIST_MAX_MS)),
-    'GET /api/v1/cameras/{camera}/live.m3u8': async ({ params, query, signal }) => {
+    'GET /api/v1/cameras/{camera}/playlist.m3u8': ({ params, query, request }) =>
+      spanPlaylist(archive(), find(params.camera), parseSpan(query, PLAYLIST_MAX_MS), suffixFor(request)),
+    'GET /api/v1/cameras/{camera}/live.m3u8': async ({ params, query, request, signal }) => {
       const { key } = find(params.camera)
       const playlist = live.of(key, agent.clock.wallUs())
       playlist.update(archive(), key)
@@ -82,7 +84,7 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
           hint: 'The status of the camera says why.',
         })
       }
-      return { headers: { 'content-type': HLS }, body: playlist.text }
+      return { headers: { 'content-type': HLS }, body: playlist.text(suffixFor(request)) }
     },
     'GET /api/v1/cameras/{camera}/media/{file}': ({ params, request }) =>
       mediaAnswer(archive(), find(params.camera), params.file ?? '', request.headers.range),
@@ -115,6 +117,12 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
       return exportAnswer(kept, camera, span, await kept.planFilm({ camera: camera.key, ...span, signal }), signal)
     },
   } satisfies Partial<Handlers>
+}
+
+/** A player that got the playlist by a token in its URL gets the rest the same way. */
+function suffixFor(request: FastifyRequest): string {
+  const token = queryToken(request)
+  return token === undefined ? '' : `?token=${encodeURIComponent(token)}`
 }
 
 /** Since when the camera has footage that is not here yet; it says so every few seconds. */

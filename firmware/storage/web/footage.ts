@@ -26,7 +26,12 @@ export interface FootageCamera {
 }
 
 /** Throws SPAN_EMPTY. */
-export function spanPlaylist(archive: Archive, { key }: FootageCamera, { fromUs, toUs }: Span): RawAnswer {
+export function spanPlaylist(
+  archive: Archive,
+  { key }: FootageCamera,
+  { fromUs, toUs }: Span,
+  suffix: string,
+): RawAnswer {
   const segments = archive.files(key, fromUs, toUs).flatMap((file) => {
     const wanted = archive
       .fragmentsOf(file)
@@ -34,7 +39,7 @@ export function spanPlaylist(archive: Archive, { key }: FootageCamera, { fromUs,
     return segmentsOf(file, wanted, SEGMENT_US)
   })
   if (segments.length === 0) throw new HomewardError('SPAN_EMPTY', 'there is no footage in this span')
-  return { headers: { 'content-type': HLS }, body: buildPlaylist(segments, { ended: true }) }
+  return { headers: { 'content-type': HLS }, body: buildPlaylist(segments, { ended: true, suffix }) }
 }
 
 /** Throws NOT_FOUND. Only bytes that the index vouches for: what is still being written is not there. */

@@ -56,7 +56,7 @@ export class Gate {
 
   #callerOf(request: FastifyRequest): Caller | undefined {
     const { accounts } = this.#options
-    const token = tokenOf(request.headers.authorization)
+    const token = tokenOf(request)
     if (token !== undefined) {
       const known = accounts.token(token)
       return known === undefined ? undefined : { kind: 'reader', hash: known.hash }
@@ -102,7 +102,7 @@ export class Gate {
   }
 
   setBrowser(reply: FastifyReply, secret: string): void {
-    reply.setCookie(BROWSER_COOKIE, secret, { ...this.#flags, path: '/auth', maxAge: SESSION_S })
+    reply.setCookie(BROWSER_COOKIE, secret, { ...this.#flags, path: '/', maxAge: SESSION_S })
   }
 
   get #flags() {
@@ -110,11 +110,16 @@ export class Gate {
   }
 }
 
-/** From `Bearer TOKEN`, or the password of `Basic`, which players make of a URL with user and password. */
-function tokenOf(header: string | undefined): string | undefined {
-  const [, scheme = '', value = ''] = /^(Bearer|Basic) +(\S+)$/i.exec(header ?? '') ?? []
-  if (scheme.toLowerCase() === 'bearer') return value
-  if (scheme.toLowerCase() !== 'basic') return undefined
-  const text = Buffer.from(value, 'base64').toString()
-  return text.slice(text.indexOf(':') + 1)
+/** From `Bearer TOKEN`, or the query: players take nothing but a URL. */
+function tokenOf(request: FastifyRequest): string | undefined {
+  const { authorization } = request.headers
+  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? ''
+  return queryToken(request)
+}
+
+/** The token that stands in the URL, if that is the way it came. */
+export function queryToken({ query, headers }: FastifyRequest): string | undefined {
+  if (headers.authorization !== undefined || typeof query !== 'object' || query === null) return undefined
+  if (!('token' in query)) return undefined
+  return typeof query.token === 'string' ? query.token : ''
 }

@@ -65,8 +65,9 @@ export class LivePlaylist {
     return last === undefined || last.startUs + last.durationUs < nowUs - STALE_US
   }
 
-  get text(): string {
+  text(suffix: string): string {
     return buildPlaylist(this.#segments, {
+      suffix,
       ended: false,
       firstNumber: this.#firstNumber,
       firstBreak: this.#firstBreak,

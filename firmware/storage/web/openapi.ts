@@ -23,7 +23,7 @@ export function openApi(version: string): JsonSchema {
     components: {
       securitySchemes: {
         session: { type: 'apiKey', in: 'cookie', name: '__Host-homeward', description: 'homeward over plain HTTP' },
-        token: { type: 'http', scheme: 'bearer', description: 'or as the password of HTTP Basic' },
+        token: { type: 'http', scheme: 'bearer', description: 'or the query ?token=TOKEN, for players' },
       },
       schemas: { Error: jsonSchema(api.apiError) },
     },

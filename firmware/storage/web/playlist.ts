@@ -47,12 +47,14 @@ export interface PlaylistOptions {
   readonly ended: boolean
   readonly firstNumber?: number
   readonly firstBreak?: number
+  /** Behind every name, such as `?token=…`. */
+  readonly suffix?: string
   /** At least; in a live playlist it must not change. */
   readonly targetS?: number
 }
 
 export function buildPlaylist(segments: readonly Segment[], options: PlaylistOptions): string {
-  const { ended, firstNumber = 0, firstBreak = 0, targetS = 1 } = options
+  const { ended, firstNumber = 0, firstBreak = 0, targetS = 1, suffix = '' } = options
   const longest = segments.reduce((most, { durationUs }) => Math.max(most, durationUs), 0)
   const lines = [
     '#EXTM3U',
@@ -67,9 +69,13 @@ export function buildPlaylist(segments: readonly Segment[], options: PlaylistOpt
   let first = true
   for (const { file, offset, bytes, startUs, durationUs, initBytes, initHash, breaks } of segments) {
     if (breaks && !first) lines.push('#EXT-X-DISCONTINUITY')
-    if (init !== initHash) lines.push(`#EXT-X-MAP:URI="media/${file}",BYTERANGE="${initBytes}@0"`)
+    if (init !== initHash) lines.push(`#EXT-X-MAP:URI="media/${file}${suffix}",BYTERANGE="${initBytes}@0"`)
     if (breaks || first) lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(startUs / 1000).toISOString()}`)
-    lines.push(`#EXTINF:${(durationUs / 1e6).toFixed(6)},`, `#EXT-X-BYTERANGE:${bytes}@${offset}`, `media/${file}`)
+    lines.push(
+      `#EXTINF:${(durationUs / 1e6).toFixed(6)},`,
+      `#EXT-X-BYTERANGE:${bytes}@${offset}`,
+      `media/${file}${suffix}`,
+    )
     init = initHash
     first = false
   }

@@ -74,6 +74,8 @@ export class WebServer {
     const { app, inner } = makeApp(options)
     const { gate, handlers, onFault } = options
     await app.register(cookie)
+    // JSON alone: what a form of another site can send is not even read.
+    app.removeContentTypeParser('text/plain')
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(SECURITY_HEADERS)
       gate.checkHost(request)
