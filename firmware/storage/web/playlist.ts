@@ -11,7 +11,6 @@ export interface Segment {
   readonly durationUs: number
   /** Of the init segment, at the start of its file. */
   readonly initBytes: number
-  readonly initHash: string
   /** Decode times do not go on from the segment before: another file, for each begins at 0. */
   readonly breaks: boolean
 }
@@ -36,9 +35,9 @@ export function segmentsOf(file: IndexedFile, fragments: readonly IndexedFragmen
       }
       continue
     }
-    const { initBytes, initHash } = file.row
+    const { initBytes } = file.row
     const breaks = last === undefined
-    segments.push({ file: name, offset, bytes: end - offset, startUs, durationUs, initBytes, initHash, breaks })
+    segments.push({ file: name, offset, bytes: end - offset, startUs, durationUs, initBytes, breaks })
   }
   return segments
 }
@@ -65,18 +64,17 @@ export function buildPlaylist(segments: readonly Segment[], options: PlaylistOpt
     `#EXT-X-MEDIA-SEQUENCE:${firstNumber}`,
     `#EXT-X-DISCONTINUITY-SEQUENCE:${firstBreak}`,
   ]
-  let init: string | undefined
   let first = true
-  for (const { file, offset, bytes, startUs, durationUs, initBytes, initHash, breaks } of segments) {
+  for (const { file, offset, bytes, startUs, durationUs, initBytes, breaks } of segments) {
     if (breaks && !first) lines.push('#EXT-X-DISCONTINUITY')
-    if (init !== initHash) lines.push(`#EXT-X-MAP:URI="media/${file}${suffix}",BYTERANGE="${initBytes}@0"`)
+    // Each time, though it is often the same: some players lose the first second behind a break without it.
+    if (breaks || first) lines.push(`#EXT-X-MAP:URI="media/${file}${suffix}",BYTERANGE="${initBytes}@0"`)
     if (breaks || first) lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(startUs / 1000).toISOString()}`)
     lines.push(
       `#EXTINF:${(durationUs / 1e6).toFixed(6)},`,
       `#EXT-X-BYTERANGE:${bytes}@${offset}`,
       `media/${file}${suffix}`,
     )
-    init = initHash
     first = false
   }
   return [...lines, ...(ended ? ['#EXT-X-ENDLIST'] : []), ''].join('\n')
