@@ -67,7 +67,7 @@ export function buildPlaylist(segments: readonly Segment[], options: PlaylistOpt
   let first = true
   for (const { file, offset, bytes, startUs, durationUs, initBytes, breaks } of segments) {
     if (breaks && !first) lines.push('#EXT-X-DISCONTINUITY')
-    // Each time, though it is often the same: some players lose the first second behind a break without it.
+    // Each file's own, though they are often the same: a file that is deleted meanwhile takes nothing else with it.
     if (breaks || first) lines.push(`#EXT-X-MAP:URI="media/${file}${suffix}",BYTERANGE="${initBytes}@0"`)
     if (breaks || first) lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(startUs / 1000).toISOString()}`)
     lines.push(
