@@ -97,7 +97,7 @@ export class Web {
       look: () => monitor.look(),
       alerts: () => monitor.alerts,
       received: (id) => receivedBy(agent, id),
-      connections: () => this.#server?.connections ?? { open: 0, refused: 0 },
+      connections: () => this.connections,
     })
     const handlers: Handlers = {
       ...authHandlers({ accounts, gate, guard, tls }),
@@ -117,6 +117,11 @@ export class Web {
   /** Undefined while its port is taken. */
   get address(): AddressInfo | undefined {
     return this.#server?.address
+  }
+
+  /** Open now, and refused since the start. */
+  get connections(): { readonly open: number; readonly refused: number } {
+    return this.#server?.connections ?? { open: 0, refused: 0 }
   }
 
   /** Where browsers in the same network find the page. */
