@@ -45,7 +45,7 @@ export class DemoHome {
       'storage',
       [
         ...['storage', 'run', '--root', this.#disk, '--listen', '127.0.0.1:0', '--min-free', '1GiB'],
-        ...['--p2p', `127.0.0.1:${listen.port}`],
+        ...['--p2p', `127.0.0.1:${listen.port}`, '--http', '127.0.0.1:0', '--http-tls', 'off'],
       ],
       signal,
     )
@@ -55,6 +55,7 @@ export class DemoHome {
     for (let number = 1; number <= cameras; number++) {
       await this.#startCamera(storage, number, cameras === 1 ? 'Camera' : `Camera ${number}`, signal)
     }
+    await printPage(storage)
     printLine('Ctrl-C ends it.')
   }
 
@@ -224,4 +225,11 @@ function sum(all: readonly CameraStatus[], pick: (status: CameraStatus) => numbe
 function byTime(a: string, b: string): number {
   const time = (path: string) => path.slice(path.indexOf('/'))
   return time(a) < time(b) ? -1 : 1
+}
+
+async function printPage(storage: Program): Promise<void> {
+  const { urls, claimed } = (await storage.call('page')) as { urls: readonly string[]; claimed: boolean }
+  const { code } = claimed ? { code: undefined } : ((await storage.call('claim')) as { code: string })
+  const first = code === undefined ? '' : `, first visit with the code ${code}`
+  printLine(`Page            ${urls[0] ?? 'not served'}${first}`)
 }

@@ -39,6 +39,7 @@ test('three cameras for some seconds, then the same folder again', async ({ fold
   assert.match(lines[1] ?? '', /^P2P server {6}up on 127\.0\.0\.1:\d+$/)
   assert.match(lines[2] ?? '', /^Storage device {2}up, UID ([A-Z2-7]{7}-){7}[A-Z2-7]{7}$/)
   assert.match(lines[5] ?? '', /^Camera 3 {8}up, set up with a code of storage, filming fake/)
+  assert.match(lines[6] ?? '', /^Page {12}http:\/\/127\.0\.0\.1:\d+\/, first visit with the code (\w{4}-){3}\w{4}$/)
   assert.match(first.stdout, /\npath [a-z-]+(?:, [a-z-]+)* · captured \d+ · ACKed \d+ · on card .* · disk .*\n/)
   assert.not.ok(first.stdout.includes('\u001b'), 'no terminal, no escape codes')
   const again = await homeward(demo(folder, '--source', FAKE, '--cameras', '3', '--seconds', '10'))

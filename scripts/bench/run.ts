@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Bench } from './bench.ts'
 import { cameraCost } from './camera-cost.ts'
 import { connect } from './connect.ts'
+import { exportTime } from './export-time.ts'
 import { indexMonth } from './index-month.ts'
 import { manyCameras } from './many-cameras.ts'
 import { idleShare } from './process-use.ts'
@@ -32,6 +33,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   connect,
   relay,
   index: indexMonth,
+  export: exportTime,
 }
 
 const wanted = process.argv.slice(2)

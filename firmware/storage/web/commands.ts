@@ -15,6 +15,7 @@ export function webCommands(agent: StorageAgent, web: Web | undefined): Record<s
       const { code, expiresUs } = served(web).accounts.newClaim()
       return { code, expiresAt: new Date(expiresUs / 1000).toISOString(), urls: served(web).urls(networkInterfaces()) }
     },
+    page: () => ({ urls: served(web).urls(networkInterfaces()), claimed: served(web).accounts.claimed }),
     passwd: async (args) => {
       const result = v.safeParse(passwdArgs, args)
       if (!result.success) throw new HomewardError('USAGE', result.issues[0].message)
