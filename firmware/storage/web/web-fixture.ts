@@ -52,7 +52,7 @@ export async function withHome(
   const agent = await StorageAgent.start(
     {
       ...{ root, state: join(folder, 'state'), minFreeBytes: 0 },
-      ...{ listen: { host: '127.0.0.1', port: 0 }, p2p: undefined, p2pKey: undefined },
+      ...{ listen: { host: '127.0.0.1', port: 0 }, p2p: undefined, p2pTls: undefined, p2pKey: undefined },
     },
     { clock: new RealClock(), random: realRandom, log },
   )
