@@ -12,6 +12,7 @@ import type { LivePlaylists } from './live.ts'
 import { findCamera } from './look.ts'
 import { parseMoment, parseSpan } from './moments.ts'
 import type { Monitor } from './monitor.ts'
+import { locksOf } from './retention-handlers.ts'
 import { timelineSpans } from './timeline.ts'
 
 const HOUR_MS = 3_600_000
@@ -63,7 +64,7 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
       const nowMs = toMs(agent.clock.wallUs())
       const span = { fromMs: toMs(fromUs), toMs: toMs(toUs) }
       const spans = timelineSpans(archive().timeline(key, fromUs, toUs), span, backlogFrom(agent, key, nowMs), nowMs)
-      return { ...span, nowMs, spans, locks: [], undated: undatedOf(archive().undatedFiles(key)) }
+      return { ...span, nowMs, spans, locks: locksOf(agent, key), undated: undatedOf(archive().undatedFiles(key)) }
     },
     'GET /api/v1/cameras/{camera}/playlist.m3u8': ({ params, query, request }) =>
       spanPlaylist(archive(), find(params.camera), parseSpan(query, PLAYLIST_MAX_MS), suffixFor(request)),

@@ -71,11 +71,19 @@ export const OPERATIONS = [
     body: api.keyBackupRequest,
     answer: api.keyBackup,
   }),
+  of('GET', '/api/v1/storage', 'reader', 'Space, and a forecast', { answer: api.storage }),
 
   of('GET', '/api/v1/cameras', 'reader', 'All cameras', { answer: api.cameras }),
   of('GET', CAMERA, 'reader', 'One camera', { answer: api.camera }),
   of('PATCH', CAMERA, 'owner', 'Rename it', { body: api.renameRequest, answer: api.camera }),
   of('POST', `${CAMERA}/forget`, 'owner', 'Forget it', { answer: api.camera }),
+  of('PUT', `${CAMERA}/retention`, 'owner', 'How long its footage is kept', {
+    body: api.retentionRequest,
+    answer: api.storage,
+  }),
+  of('GET', `${CAMERA}/locks`, 'reader', 'Locked spans', { answer: api.locks }),
+  of('POST', `${CAMERA}/locks`, 'owner', 'Lock a span', { body: api.lockRequest, answer: api.lock }),
+  of('DELETE', `${CAMERA}/locks/{lock}`, 'owner', 'Unlock a span'),
   of('GET', `${CAMERA}/timeline`, 'reader', 'What became of each moment', { query, answer: api.timeline }),
   of('GET', `${CAMERA}/playlist.m3u8`, 'reader', 'A span, for players', { query, answer: HLS }),
   of('GET', `${CAMERA}/live.m3u8`, 'reader', 'The newest footage, for players', {

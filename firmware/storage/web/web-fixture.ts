@@ -51,7 +51,14 @@ export async function withHome(
   await mkdir(root)
   const agent = await StorageAgent.start(
     {
-      ...{ root, state: join(folder, 'state'), minFreeBytes: 0 },
+      ...{
+        root,
+        state: join(folder, 'state'),
+        minFreeBytes: 0,
+        keepDays: undefined,
+        keepBytes: undefined,
+        scrubBytesPerS: 0,
+      },
       ...{ listen: { host: '127.0.0.1', port: 0 }, p2p: undefined, p2pTls: undefined, p2pKey: undefined },
     },
     { clock: new RealClock(), random: realRandom, log },

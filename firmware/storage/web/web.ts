@@ -23,6 +23,7 @@ import { lookAt } from './look.ts'
 import { Metrics } from './metrics.ts'
 import { Monitor } from './monitor.ts'
 import { type PasswordCost, PasswordHasher } from './passwords.ts'
+import { retentionHandlers } from './retention-handlers.ts'
 import { WebServer, type WebServerOptions } from './server.ts'
 import { Webhook } from './webhook.ts'
 
@@ -108,6 +109,7 @@ export class Web {
         },
       }),
       ...cameraHandlers({ agent, monitor, live: new LivePlaylists() }),
+      ...retentionHandlers({ agent, monitor }),
     }
     const { pageFolder = PAGE_FOLDER, limits } = settings
     const options = { handlers, gate, certificate, pageFolder, onFault }
