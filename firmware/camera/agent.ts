@@ -12,6 +12,7 @@ import { equalBytes } from '../wire/bytes.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { findFfmpeg } from './encoder/ffmpeg-binary.ts'
 import { maskUrl, parseSource } from './encoder/source.ts'
+import { finishFactoryReset } from './factory-reset.ts'
 import { Filming, type FilmingParts } from './filming.ts'
 import { readKnownCard } from './known-card.ts'
 import { readMarker } from './ring/marker.ts'
@@ -52,6 +53,7 @@ export class CameraAgent {
     const { log, clock } = base
     const { state, source, ring } = settings
     if (parseSource(source).kind !== 'fake') await findFfmpeg()
+    if (await finishFactoryReset(state)) log.warn('everything was reset, as asked for')
     const identity = await loadIdentity(state)
     const pairingFile = await PairingFile.open(state)
     if (pairingFile.current === undefined) await checkNewRing(state, ring)
@@ -107,6 +109,27 @@ export class CameraAgent {
     })
     this.#changing = done.catch(() => undefined)
     return done
+  }
+
+  /**
+   * Forgets the storage device and stops filming. What is on the card stays there, sealed for that storage device: a new
+   * code of the same one sends it on, another one's is refused until it is given up.
+   */
+  unpair(): Promise<void> {
+    const done = this.#changing.then(async () => {
+      await this.#filming?.close()
+      this.#filming = undefined
+      this.#problem = undefined
+      await this.#parts.pairingFile.clear()
+      this.base.log.warn({ camera: this.identity.uid }, 'not set up any more: waiting for a setup code')
+    })
+    this.#changing = done.catch(() => undefined)
+    return done
+  }
+
+  /** What the camera asks to be called; the storage device's owner has the last word. Throws NOT_PROVISIONED. */
+  async rename(name: string): Promise<void> {
+    await this.#parts.pairingFile.wish(name)
   }
 
   /** Idempotent. */

@@ -4,6 +4,7 @@ import { equalBytes, fromHex, toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { type Address, formatAddress, parseAddress } from './address.ts'
 import { cleanName } from './names.ts'
+import { removePrivate } from './private-file.ts'
 import type { SetupCode, SetupServer } from './setup-code.ts'
 import { asFields, type Fields, isCount, isHex, readState, stateDamaged, writeState } from './state-json.ts'
 import { formatUid, parseUid } from './uid.ts'
@@ -64,6 +65,21 @@ export class PairingFile {
         ...(server === undefined ? {} : { server }),
       }
     })
+  }
+
+  /** What the camera asks to be called from now on. */
+  wish(wantedName: string): Promise<Pairing> {
+    return this.#change(() => ({ ...this.#known(), wantedName: cleanName(wantedName) }))
+  }
+
+  /** Forgets the storage device. */
+  clear(): Promise<void> {
+    const done = this.#writing.then(async () => {
+      await removePrivate(this.#path)
+      this.#current = undefined
+    })
+    this.#writing = done.catch(() => {})
+    return done
   }
 
   /** The storage device has confirmed: the token is not needed any more. Without `name` the last one stays. */

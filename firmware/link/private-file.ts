@@ -40,6 +40,16 @@ export async function createPrivate(path: string, text: string): Promise<boolean
   }
 }
 
+/** Durable when the call returns; fine when there is no such file. */
+export async function removePrivate(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw fileError(`cannot delete ${path}`, error)
+  }
+}
+
 async function replace(path: string, text: string, put: (from: string, to: string) => Promise<void>): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {

@@ -79,7 +79,7 @@ function checkSizes(slabBytes: number, capacityBytes: number | undefined, any: b
   }
 }
 
-function blankSlots(): Uint8Array {
+export function blankSlots(): Uint8Array {
   const slots = new Uint8Array(2 * SLOT_BYTES)
   slots.set(encodeMark({ counter: 1, epoch: 0, complete: true, slabs: new Map(), logs: [] }), SLOT_BYTES)
   return slots
