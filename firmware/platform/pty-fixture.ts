@@ -1,7 +1,7 @@
 /** Pseudo terminals: to a program each one is a serial line, and the test holds its other end. */
 import { closeSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
-import koffi from 'koffi'
+import koffi, { type LibraryHandle } from 'koffi'
 
 const O_RDWR_NOCTTY = 0o402
 const TCSANOW = 0
@@ -35,7 +35,7 @@ export function openPty(): Pty {
   }
 }
 
-function makeRaw(libc: koffi.LibraryHandle, path: string): void {
+function makeRaw(libc: LibraryHandle, path: string): void {
   const slave = libc.func('int open(str path, int flags)')(path, O_RDWR_NOCTTY) as number
   const termios = Buffer.alloc(TERMIOS_BYTES)
   libc.func('int tcgetattr(int fd, void *at)')(slave, termios)

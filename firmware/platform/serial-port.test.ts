@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { HomewardError } from '../wire/errors.ts'
 import { RealClock } from './clock-real.ts'
-import { openPty } from './pty-fixture.ts'
+import { openPty, type Pty } from './pty-fixture.ts'
 import { SerialPortLine } from './serial-port.ts'
 
 function openLine(path: string) {
@@ -17,6 +17,14 @@ function openLine(path: string) {
     onTrouble: (one) => troubles.push(one),
   })
   return { line, troubles }
+}
+
+/** What is sent while the line is being opened may be dropped. */
+async function typeUntil(pty: Pty, bytes: string, isHeard: () => boolean): Promise<void> {
+  await until(() => {
+    pty.write(bytes)
+    return isHeard()
+  })
 }
 
 async function until(isSo: () => boolean): Promise<void> {
@@ -36,8 +44,7 @@ test('bytes go both ways', async () => {
   pty.onData((bytes) => {
     atPty += bytes.toString()
   })
-  pty.write('to the line')
-  await until(() => atLine === 'to the line')
+  await typeUntil(pty, 'to the line', () => atLine.includes('to the line'))
   line.write(new Uint8Array(Buffer.from('from the line\n')))
   await until(() => atPty === 'from the line\n')
   await line.close()
@@ -66,8 +73,7 @@ test('a line that went away is told of', async () => {
   line.onData((bytes) => {
     heard += Buffer.from(bytes).toString()
   })
-  pty.write('x')
-  await until(() => heard === 'x')
+  await typeUntil(pty, 'x', () => heard !== '')
   pty.close()
   await until(() => troubles.length === 1)
   await line.close()

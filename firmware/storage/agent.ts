@@ -25,6 +25,7 @@ import { type ErrorCode, errorLine, type HomewardError, isHomewardError } from '
 import { openArchive } from './archive/archive.ts'
 import type { VerifyReport } from './archive/verify.ts'
 import { ArchiveSlot } from './archive-slot.ts'
+import { finishFactoryReset } from './factory-reset.ts'
 import { Intake } from './intake.ts'
 import { knownDisk } from './known-disk.ts'
 import { minFreeOf } from './retention/min-free.ts'
@@ -167,6 +168,7 @@ export class StorageAgent {
     const { clock, random, log } = base
     const { root, state } = settings
     const disk = new RealDisk()
+    if (await finishFactoryReset(state)) log.warn('everything but the footage was reset, as asked for')
     const identity = await loadIdentity(state)
     // Before the disk, which is bound to this device at its first use: a port that is taken must not leave that behind.
     const port = new UdxPort(settings.listen)

@@ -37,7 +37,7 @@ const exportArgs = v.object({
 
 export function storageCommands(agent: StorageAgent): Record<string, ControlHandler> {
   return {
-    status: command(nothing, () => statusOf(agent)),
+    status: command(nothing, () => storageStatus(agent)),
     pair: command(pairArgs, (args) => pair(agent, args)),
     cameras: command(nothing, () => ({ cameras: camerasOf(agent), refusals: agent.desk.refusals })),
     forget: command(cameraArgs, ({ camera }) => forget(agent, camera)),
@@ -92,7 +92,7 @@ function following(agent: StorageAgent, { signal, progress }: ControlContext) {
   }
 }
 
-async function statusOf(agent: StorageAgent) {
+export async function storageStatus(agent: StorageAgent) {
   const totals = agent.archive.totals()
   const sum = (pick: (one: (typeof totals)[number]) => number) => totals.reduce((all, one) => all + pick(one), 0)
   const { state, nat, problem } = agent.server.status
