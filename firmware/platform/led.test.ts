@@ -38,6 +38,7 @@ test('the kernel blinks', async ({ root, led }) => {
   const shown = classLed(root, clock)
   shown.show('not-set-up')
   await clock.advance(5000)
+  await until(async () => (await filesOf(led)).delay_off !== '')
   const { trigger, delay_on, delay_off } = await filesOf(led)
   assert.equal([trigger, delay_on, delay_off], ['timer', '200', '800'])
   assert.is(clock.pendingTimers, 0)

@@ -23,25 +23,28 @@ export function openPty(): Pty {
   libc.func('int grantpt(int fd)')(fd)
   libc.func('int unlockpt(int fd)')(fd)
   const path = libc.func('str ptsname(int fd)')(fd) as string
-  makeRaw(libc, path)
+  // Kept open: without anybody at the other end reading would fail, before the program comes and after it went.
+  const other = openRaw(libc, path)
   const stream = new ReadStream(fd)
-  // The program has closed its end: it may open it again.
   stream.on('error', () => {})
   return {
     path,
     onData: (listener) => stream.on('data', listener),
     write: (bytes) => stream.write(bytes),
-    close: () => stream.destroy(),
+    close: () => {
+      closeSync(other)
+      stream.destroy()
+    },
   }
 }
 
-function makeRaw(libc: LibraryHandle, path: string): void {
+function openRaw(libc: LibraryHandle, path: string): number {
   const slave = libc.func('int open(str path, int flags)')(path, O_RDWR_NOCTTY) as number
   const termios = Buffer.alloc(TERMIOS_BYTES)
   libc.func('int tcgetattr(int fd, void *at)')(slave, termios)
   libc.func('void cfmakeraw(void *at)')(termios)
   libc.func('int tcsetattr(int fd, int when, void *at)')(slave, TCSANOW, termios)
-  closeSync(slave)
+  return slave
 }
 
 /** Two of them as one cable: what is written at one path is read at the other. */
