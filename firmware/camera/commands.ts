@@ -25,7 +25,7 @@ const NOT_FILMING = {
 
 export function cameraCommands(agent: CameraAgent): Record<string, ControlHandler> {
   return {
-    status: () => statusOf(agent),
+    status: () => cameraStatus(agent),
     ring: () => ringsOf(agent),
     setup: async (args) => {
       const result = v.safeParse(setupArgs, args)
@@ -39,7 +39,7 @@ export function cameraCommands(agent: CameraAgent): Record<string, ControlHandle
   }
 }
 
-function statusOf(agent: CameraAgent) {
+export function cameraStatus(agent: CameraAgent) {
   const { filming, pairing, base } = agent
   const { clock } = base
   const common = {

@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino'
 import { type ControlHandlers, ControlServer } from '../platform/control.ts'
 import { formatEntry } from './log-lines.ts'
 import { EXIT_FAILED, EXIT_OK } from './output.ts'
+import { RecentLog } from './recent-log.ts'
 import { controlPath, lockState, makeStateFolder } from './state-folder.ts'
 
 /** SIGTERM must have worked by then; a part that does not close in time is left behind. */
@@ -23,22 +24,30 @@ export interface CommonSettings {
 }
 
 /** JSON lines on stderr, or lines for a person when that is a terminal. */
-function createLogger(level: string): Logger {
-  if (!process.stderr.isTTY) return pino({ level, base: null }, pino.destination({ fd: 2, sync: true }))
-  return pino({ level, base: null }, { write: (line) => process.stderr.write(formatEntry(line)) })
+function createLogger(level: string, recent: RecentLog): Logger {
+  const { stderr } = process
+  const out = stderr.isTTY
+    ? { write: (line: string) => stderr.write(formatEntry(line)) }
+    : pino.destination({ fd: 2, sync: true })
+  const write = (line: string) => {
+    recent.add(line)
+    out.write(line)
+  }
+  return pino({ level, base: null }, { write })
 }
 
 /** Runs a program until SIGTERM or SIGINT. Resolves with the exit status; rejects when it does not start. */
 export async function runProgram(
   { state, logLevel }: CommonSettings,
-  start: (log: Logger) => Promise<RunningProgram>,
+  start: (log: Logger, recent: RecentLog) => Promise<RunningProgram>,
 ): Promise<number> {
-  const log = createLogger(logLevel)
+  const recent = new RecentLog()
+  const log = createLogger(logLevel, recent)
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     // Once: a second signal ends the program at once.
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
   })
-  const program = startControlled(state, () => start(log))
+  const program = startControlled(state, () => start(log, recent))
   const signal = await Promise.race([stopped, program.then(() => stopped)])
   log.info({ signal }, 'stopping')
   // Not cleared: should anything keep the process alive after the end, it fires.

@@ -9,6 +9,7 @@ import { describeRings, describeStatus } from './camera-text.ts'
 import { printResult } from './output.ts'
 import {
   addSettingFlags,
+  boardSettings,
   byteCount,
   commonSettings,
   defaultState,
@@ -29,10 +30,7 @@ const SETTINGS = {
     { key: 'source', placeholder: 'SPEC', help: "what to film (default: the board's source, else v4l2:/dev/video0)" },
     undefined,
   ),
-  board: optionalText(
-    { key: 'board', placeholder: 'NAME', help: 'the board this runs on: VENDOR/BOARD, or a board.toml' },
-    undefined,
-  ),
+  ...boardSettings(),
   ring: text(
     {
       key: 'ring',
@@ -84,7 +82,7 @@ export function addCameraCommand(program: Command): void {
       if (board?.capture.ffmpeg !== undefined) process.env[FFMPEG_VARIABLE] ??= board.capture.ffmpeg
       const ring = settings.ring === 'none' ? undefined : resolve(settings.ring)
       const { runCamera } = await import('./camera-run.ts')
-      process.exitCode = await runCamera({ ...settings, source, ring })
+      process.exitCode = await runCamera({ ...settings, source, ring, hardware: board })
     })
 
   const command = (parent: Command, name: string, description: string) =>

@@ -287,3 +287,18 @@ export const commonSettings = (role: string) => ({
     'info',
   ),
 })
+
+/** The board that an agent runs on, and its LED. */
+export function boardSettings() {
+  return {
+    board: optionalText(
+      { key: 'board', placeholder: 'NAME', help: 'the board this runs on: VENDOR/BOARD, or a board.toml' },
+      undefined,
+    ),
+    led: oneOf(
+      { key: 'led', placeholder: 'on|dark', help: "the board's LED while all is well" },
+      ['on', 'dark'] as const,
+      'on',
+    ),
+  }
+}

@@ -2,12 +2,16 @@
 import { RealClock } from '../platform/clock-real.ts'
 import { letHeapGrow } from '../platform/heap.ts'
 import { realRandom } from '../platform/random.ts'
+import { realSystem } from '../platform/system-real.ts'
 import { StorageAgent, type StorageSettings } from '../storage/agent.ts'
-import { storageCommands } from '../storage/commands.ts'
+import { storageCommands, storageStatus } from '../storage/commands.ts'
+import { storagePanel } from '../storage/front-panel.ts'
 import { webCommands } from '../storage/web/commands.ts'
 import { Web, type WebSettings } from '../storage/web/web.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { type CommonSettings, runProgram } from './agent-process.ts'
+import { openPanel, type PanelSettings, showFailure } from './front-panel.ts'
+import { describeStorage } from './storage-text.ts'
 
 export interface PageSettings {
   readonly http: { readonly host: string; readonly port: number } | 'off'
@@ -40,18 +44,35 @@ async function startWeb(agent: StorageAgent, page: WebSettings): Promise<Web> {
 }
 
 /** Until a signal; resolves with the exit status. */
-export function runStorage(settings: StorageSettings & CommonSettings & PageSettings): Promise<number> {
+export function runStorage(settings: StorageSettings & CommonSettings & PageSettings & PanelSettings): Promise<number> {
   letHeapGrow()
-  return runProgram(settings, async (log) => {
-    const agent = await StorageAgent.start(settings, { clock: new RealClock(), random: realRandom, log })
+  const { hardware, led } = settings
+  return runProgram(settings, async (log, recent) => {
+    const clock = new RealClock()
+    const parts = await openPanel(settings, clock, log)
+    const agent = await StorageAgent.start(settings, { clock, random: realRandom, log }).catch((error: unknown) => {
+      showFailure(parts)
+      throw error
+    })
     log.info({ uid: agent.identity.uid, listen: agent.listen, root: agent.root }, 'storage agent is up')
     const { recovery } = agent.archive
     if (recovery.files > 0) log.info(recovery, 'files that were open at the last end are put right')
     const page = pageSettings(settings)
     const web = page === undefined ? undefined : await startWeb(agent, page)
+    const panel =
+      hardware === undefined || parts === undefined
+        ? undefined
+        : storagePanel({
+            ...{ agent, parts, board: hardware.name, dark: led === 'dark', system: realSystem },
+            recentLog: () => recent.lines(),
+            describe: async () => describeStorage(await storageStatus(agent)),
+            claim: web === undefined ? undefined : () => web.accounts.newClaim().code,
+          })
+    panel?.start()
     return {
       commands: { ...storageCommands(agent), ...webCommands(agent, web) },
       close: async () => {
+        await panel?.close()
         await web?.close()
         await agent.close()
       },

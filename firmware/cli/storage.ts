@@ -3,9 +3,11 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { HomewardError } from '../wire/errors.ts'
 import { ask, askWithProgress, type CommandFlags } from './ask.ts'
+import { readStorageBoard } from './board.ts'
 import { printResult } from './output.ts'
 import {
   addSettingFlags,
+  boardSettings,
   byteCount,
   commonSettings,
   dayCount,
@@ -39,6 +41,7 @@ const TTL_MAX_S = 24 * 3600
 
 const SETTINGS = {
   ...commonSettings(ROLE),
+  ...boardSettings(),
   root: folder(
     { key: 'root', placeholder: 'DIR', help: 'where the footage goes, best the top of a disk of its own' },
     '/srv/homeward',
@@ -130,8 +133,9 @@ export function addStorageCommand(program: Command): void {
           },
         )
       }
+      const hardware = settings.board === undefined ? undefined : await readStorageBoard(settings.board)
       const { runStorage } = await import('./storage-run.ts')
-      process.exitCode = await runStorage(settings)
+      process.exitCode = await runStorage({ ...settings, hardware })
     },
   )
 

@@ -17,7 +17,10 @@ export const CAPTURE_PROFILES = ['v4l2-copy', 'v4l2-m2m', 'rkmpp', 'rtsp-copy', 
 export type CaptureProfile = (typeof CAPTURE_PROFILES)[number]
 
 const Text = v.pipe(v.string(), v.nonEmpty('expected some text'))
-const Port = v.pipe(v.string(), v.regex(/^tty[A-Za-z]+\d+$/, 'expected the name of a serial port, such as ttyS0'))
+const Port = v.pipe(
+  v.string(),
+  v.regex(/^(?:tty[A-Za-z]+|pts\/)\d+$/, 'expected the name of a serial port, such as ttyS0'),
+)
 const Count = (least: number, most: number) =>
   v.pipe(v.number(), v.integer('expected a whole number'), v.minValue(least), v.maxValue(most))
 const Line = v.strictObject({

@@ -1,9 +1,12 @@
 /** Pseudo terminals: to a program each one is a serial line, and the test holds its other end. */
-import { closeSync } from 'node:fs'
-import { ReadStream } from 'node:tty'
+import { closeSync, readSync, writeSync } from 'node:fs'
 import koffi, { type LibraryHandle } from 'koffi'
+import { systemCode } from '../wire/errors.ts'
 
 const O_RDWR_NOCTTY = 0o402
+const O_NONBLOCK = 0o4000
+const TURN_EVERY_MS = 2
+const READ_BYTES = 4096
 const TCSANOW = 0
 /** More than a struct termios of any Linux has. */
 const TERMIOS_BYTES = 128
@@ -19,22 +22,68 @@ export interface Pty {
 /** Raw: no echo, nothing translated. */
 export function openPty(): Pty {
   const libc = koffi.load('libc.so.6')
-  const fd = libc.func('int posix_openpt(int flags)')(O_RDWR_NOCTTY) as number
+  const fd = libc.func('int posix_openpt(int flags)')(O_RDWR_NOCTTY | O_NONBLOCK) as number
   libc.func('int grantpt(int fd)')(fd)
   libc.func('int unlockpt(int fd)')(fd)
   const path = libc.func('str ptsname(int fd)')(fd) as string
   // Kept open: without anybody at the other end reading would fail, before the program comes and after it went.
   const other = openRaw(libc, path)
-  const stream = new ReadStream(fd)
-  stream.on('error', () => {})
-  return {
-    path,
-    onData: (listener) => stream.on('data', listener),
-    write: (bytes) => stream.write(bytes),
-    close: () => {
-      closeSync(other)
-      stream.destroy()
-    },
+  return new PolledPty(path, fd, other)
+}
+
+/** Node's own streams write to terminals without turning to anything else: two programs that both wait would wait for ever. */
+class PolledPty implements Pty {
+  readonly path: string
+  readonly #fd: number
+  readonly #other: number
+  readonly #listeners = new Set<(bytes: Buffer) => void>()
+  readonly #timer: NodeJS.Timeout
+  #unsent: Buffer = Buffer.alloc(0)
+
+  constructor(path: string, fd: number, other: number) {
+    this.path = path
+    this.#fd = fd
+    this.#other = other
+    this.#timer = setInterval(() => this.#turn(), TURN_EVERY_MS)
+  }
+
+  onData(listener: (bytes: Buffer) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  write(bytes: string | Uint8Array): void {
+    this.#unsent = Buffer.concat([this.#unsent, Buffer.from(bytes)])
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    closeSync(this.#other)
+    closeSync(this.#fd)
+  }
+
+  #turn(): void {
+    const room = Buffer.alloc(READ_BYTES)
+    for (
+      let count = unlessBusy(() => readSync(this.#fd, room));
+      count > 0;
+      count = unlessBusy(() => readSync(this.#fd, room))
+    ) {
+      for (const listener of this.#listeners) listener(Buffer.from(room.subarray(0, count)))
+    }
+    while (this.#unsent.length > 0) {
+      const count = unlessBusy(() => writeSync(this.#fd, this.#unsent))
+      if (count === 0) return
+      this.#unsent = this.#unsent.subarray(count)
+    }
+  }
+}
+
+function unlessBusy(call: () => number): number {
+  try {
+    return call()
+  } catch (error) {
+    if (systemCode(error) === 'EAGAIN') return 0
+    throw error
   }
 }
 

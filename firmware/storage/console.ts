@@ -10,13 +10,15 @@ export interface StorageConsoleOptions extends CommonOptions {
   readonly board: string
   /** Lines for a person, as `homeward storage status` prints them. */
   readonly describe: () => Promise<string>
+  /** Makes the page's claim code; undefined without a page. */
+  readonly claim: (() => string) | undefined
   readonly resets: Resets
 }
 
 const MIB = 1024 * 1024
 
 export function storageConsole(agent: StorageAgent, options: StorageConsoleOptions): ConsoleCommands {
-  const { system, board, describe, resets } = options
+  const { system, board, describe, claim, resets } = options
   return {
     info: {
       usage: '',
@@ -37,13 +39,25 @@ export function storageConsole(agent: StorageAgent, options: StorageConsoleOptio
       run: async ([name, ...more]) => {
         if (more.length > 0) throw new HomewardError('USAGE', 'put a name with spaces in quotes')
         const { setupCode, window, note } = await openPairing(agent, name === undefined ? {} : { name })
-        return [`code: ${setupCode}`, `good until: ${new Date(window.expiresUs / 1000).toISOString()}`, ...(note === undefined ? [] : [note])]
+        return [
+          `code: ${setupCode}`,
+          `good until: ${new Date(window.expiresUs / 1000).toISOString()}`,
+          ...(note === undefined ? [] : [note]),
+        ]
       },
     },
     name: {
       usage: '',
       help: 'the names of the cameras that send here',
       run: () => agent.cameras.all().map(({ name, uid }) => `${name}: ${uid}`),
+    },
+    claim: {
+      usage: '',
+      help: "makes the code that the page's first visitor is asked for",
+      run: () => {
+        if (claim === undefined) throw new HomewardError('CONFIG_INVALID', 'the page is switched off on this device')
+        return [`claim code: ${claim()}`]
+      },
     },
     ...commonCommands(options),
     reset: {

@@ -16,16 +16,18 @@ export interface StoragePanelOptions {
   readonly recentLog: () => readonly string[]
   /** The agent's status as lines for a person. */
   readonly describe: () => Promise<string>
+  /** Makes the page's claim code; undefined without a page. */
+  readonly claim: (() => string) | undefined
 }
 
 export function storagePanel(options: StoragePanelOptions): FrontPanel {
-  const { agent, board, parts, system, dark, recentLog, describe } = options
+  const { agent, board, parts, system, dark, recentLog, describe, claim } = options
   const { clock, log, stateDir: state } = agent
   const resets = deviceResets({ state, system, unpair: async () => {} })
   const health = new StorageHealth()
   const owner = {
     role: 'storage',
-    commands: storageConsole(agent, { board, system, recentLog, describe, resets, network: networkFile(state) }),
+    commands: storageConsole(agent, { board, system, recentLog, describe, claim, resets, network: networkFile(state) }),
     look: () => {
       const view = viewOf(agent)
       return { pattern: storageLed(view, dark), stuck: health.stuck(view, clock.monoUs() / 1000) }

@@ -17,12 +17,16 @@ export interface Answer {
   readonly lines: readonly string[]
 }
 
-const PROMPT = /(?:^|\n)(camera|storage)> $/
+/** The prompt that follows our Ctrl-C, not one that stood there before. */
+const PROMPT = /\^C\n(?:.*\n)*(camera|storage)> $/
 const END = /^(?:OK|ERR ([A-Z_]+))(?: (.*))?$/
+/** A console that is not asked anything says nothing. */
+const QUIET_MS = 300
 const CTRL_C = '\x03'
 
 /** What is half typed is forgotten. Resolves with the role in the prompt; rejects with TIMED_OUT when there is none. */
 export async function findPrompt(wire: Wire, withinMs: number): Promise<string> {
+  await quiet(wire, withinMs)
   const found = await listen(wire, CTRL_C, withinMs, (text) => PROMPT.exec(text.replaceAll('\r', ''))?.[1])
   if (found !== undefined) return found
   throw new HomewardError('TIMED_OUT', 'no console answers on this line', {
@@ -50,6 +54,25 @@ export function parseAnswer(text: string): Answer | undefined {
     }
   }
   return undefined
+}
+
+/** Waits until what is still under way from before has arrived; not for ever. */
+function quiet(wire: Wire, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(still)
+      clearTimeout(late)
+      wire.off('data', onData)
+      resolve()
+    }
+    let still = setTimeout(done, QUIET_MS)
+    const late = setTimeout(done, withinMs)
+    const onData = () => {
+      clearTimeout(still)
+      still = setTimeout(done, QUIET_MS)
+    }
+    wire.on('data', onData)
+  })
 }
 
 function listen<Found>(

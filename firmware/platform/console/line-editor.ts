@@ -43,7 +43,7 @@ export class LineEditor {
   }
 
   push(bytes: Uint8Array): EditorEvent[] {
-    return [...bytes].flatMap((byte) => this.#take(byte))
+    return joinEchoes([...bytes].flatMap((byte) => this.#take(byte)))
   }
 
   /** Forgets what was typed. */
@@ -122,6 +122,25 @@ export class LineEditor {
       return [echo, { event: 'unreadable' }]
     }
   }
+}
+
+/** One write for all that is shown in a row. */
+function joinEchoes(events: readonly EditorEvent[]): EditorEvent[] {
+  const joined: EditorEvent[] = []
+  let echo: Uint8Array[] = []
+  const flush = () => {
+    if (echo.length > 0) joined.push({ event: 'echo', bytes: new Uint8Array(Buffer.concat(echo)) })
+    echo = []
+  }
+  for (const event of events) {
+    if (event.event === 'echo') echo.push(event.bytes)
+    else {
+      flush()
+      joined.push(event)
+    }
+  }
+  flush()
+  return joined
 }
 
 function isContinuation(byte: number): boolean {

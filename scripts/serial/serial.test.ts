@@ -1,0 +1,206 @@
+// time-out: 180 s
+/** The real programs on a board whose serial console is one end of a cable, and at its other end what a person uses. */
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { SerialPort } from 'serialport'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { TestHome } from '../../firmware/cli/test-home.ts'
+import { openCable } from '../../firmware/platform/pty-fixture.ts'
+import { randomBelow, seededRandom } from '../../firmware/platform/random.ts'
+import { type Answer, ask, findPrompt } from './dialog.ts'
+import { closePort, openPort } from './port.ts'
+
+const PROVISION = fileURLToPath(new URL('../provision', import.meta.url))
+
+interface Context {
+  home: TestHome
+  cables: { camera: ReturnType<typeof openCable>; storage: ReturnType<typeof openCable> }
+  path: string | undefined
+  tools: string
+}
+
+const test = suite<Context>('serial')
+
+const boardFile = (role: 'camera' | 'storage', port: string) => `
+name = "Test board"
+role = "${role}"
+soc = "none"
+memory-mib = 512
+offer = "rootfs"
+tested = "data"
+${role === 'camera' ? '[capture]\nprofile = "fake"\nsource = "fake"\n[card]\non = "system"' : '[disk]\ndevices = ["sd*"]'}
+[serial]
+kernel = "ttyS0"
+console = "${port.slice('/dev/'.length)}"
+baud = 115200
+`
+
+test.before(async (context) => {
+  const home = await TestHome.create()
+  context.home = home
+  context.cables = { camera: openCable(), storage: openCable() }
+  // What an image has, and this machine must never do.
+  context.tools = join(home.folder, 'tools')
+  await mkdir(context.tools)
+  for (const tool of ['reboot', 'homeward-network']) {
+    await writeFile(join(context.tools, tool), `#!/bin/sh\necho "${tool} $*" >>"${context.tools}/done"\n`)
+    await chmod(join(context.tools, tool), 0o755)
+  }
+  context.path = process.env.PATH
+  process.env.PATH = `${context.tools}:${context.path}`
+  for (const role of ['camera', 'storage'] as const) {
+    await writeFile(join(home.folder, `${role}.toml`), boardFile(role, context.cables[role].ends[0]))
+  }
+  await home.startServer()
+  await home.startStorage(['--board', join(home.folder, 'storage.toml')])
+  await home.startCamera('camera', 'fake:fps=10,gop=10', ['--board', join(home.folder, 'camera.toml')])
+})
+
+test.after(async ({ home, cables, path }) => {
+  await home.close()
+  for (const cable of Object.values(cables)) cable.close()
+  process.env.PATH = path
+})
+
+async function at<Value>(path: string, run: (port: SerialPort) => Promise<Value>): Promise<Value> {
+  const port = await openPort(path, 115200)
+  try {
+    await findPrompt(port, 10_000)
+    return await run(port)
+  } finally {
+    await closePort(port)
+  }
+}
+
+const brief = ({ ok, code, text, lines }: Answer) => [...lines, ok ? 'OK' : `ERR ${code} ${text}`].join('\n')
+
+function provision(...args: string[]): Promise<{ status: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(PROVISION, args, (error, out, err) =>
+      resolve({ status: error === null ? 0 : Number(error.code), out, err }),
+    )
+  })
+}
+
+test('before it is set up', async ({ cables }) => {
+  await at(cables.camera.ends[1], async (port) => {
+    const cases: [string, RegExp][] = [
+      ['help', /^help {2,}this list\n(?:[a-z-]+ .*\n)+OK$/],
+      [
+        'info',
+        /^role: camera\nboard: Test board\ncamera: [A-Z2-7-]+\n(?:.*\n)*node: \d+.*\nmemory: \d+ MiB\nboot: [0-9a-f]{16}\nOK$/,
+      ],
+      ['status', /^Camera .*\nNot set up: .*\nOK$/],
+      ['name', /^ERR NOT_PROVISIONED /],
+      ['setup', /^ERR USAGE the setup code is missing\. Type: setup CODE \[NAME\]/],
+      ['setup HW1ABC', /^ERR SETUP_CODE_INVALID /],
+      ['setup a b c', /^ERR USAGE put a name with spaces in quotes/],
+      ['network', /^address: by DHCP\n(?:.*\n)*OK$/],
+      ['network static x', /^ERR USAGE "x" is no address/],
+      ['network static 192.168.7.2/24 192.168.7.1', /^address: 192\.168\.7\.2\/24, gateway 192\.168\.7\.1, .*\nOK$/],
+      ['network dhcp', /^address: by DHCP\nOK$/],
+      ['log 3', /^(?:\d\d:\d\d:\d\dZ .*\n){1,3}OK$/],
+      ['log none', /^ERR USAGE "none" is no number of lines/],
+      ['nonsense', /^ERR USAGE there is no command "nonsense"\. Type: help$/],
+      ['reboot', /^starting again\nOK$/],
+    ]
+    for (const [line, expected] of cases) {
+      const answer = brief(await ask(port, line, 10_000))
+      assert.match(answer, expected, `${line}: ${answer}`)
+    }
+  })
+})
+
+test('the tools were run, and the settings stand where they look for them', async ({ home, tools }) => {
+  assert.is(await readFile(join(tools, 'done'), 'utf8'), 'homeward-network apply\nhomeward-network apply\nreboot \n')
+  assert.is(await readFile(join(home.folder, 'camera', 'network.conf'), 'utf8'), 'MODE=dhcp\n')
+})
+
+test('a million random bytes on the line: it still answers', async ({ cables }) => {
+  const seed = Date.now() % 1_000_000
+  const random = seededRandom(seed)
+  await at(cables.camera.ends[1], async (port) => {
+    port.resume()
+    for (let left = 1_000_000; left > 0; ) {
+      const bytes = Buffer.from(random.bytes(Math.min(left, 1 + randomBelow(random, 4096))))
+      left -= bytes.length
+      await new Promise((resolve) => port.write(bytes, () => port.drain(resolve)))
+    }
+  })
+  await at(cables.camera.ends[1], async (port) => {
+    assert.match(brief(await ask(port, 'info', 10_000)), /^role: camera\n/, `seed ${seed}`)
+  })
+})
+
+test('a storage device makes the code on its console, and scripts/provision sets the camera up with it', async ({
+  home,
+  cables,
+}) => {
+  const code = await at(cables.storage.ends[1], async (port) => {
+    assert.match(brief(await ask(port, 'info', 10_000)), /^role: storage\nboard: Test board\nuid: [A-Z2-7-]+\n/)
+    assert.match(brief(await ask(port, 'claim', 10_000)), /^claim code: \S+\nOK$/)
+    assert.match(brief(await ask(port, 'factory-reset', 10_000)), /^ERR USAGE every camera has to be set up again/)
+    const { lines } = await ask(port, 'setup "Front door"', 10_000)
+    return /^code: (HW1\S+)$/.exec(lines[0] ?? '')?.[1] ?? assert.unreachable(lines.join())
+  })
+  const { status, out, err } = await provision(cables.camera.ends[1], code as string, 'Front door')
+  assert.equal([status, err], [0, ''])
+  assert.match(
+    out,
+    /^role: camera\n(?:.*\n)*storage: [A-Z2-7-]+\n(?:.*\n)*set up, and connected with the storage device\n$/,
+  )
+  assert.not.match(out, new RegExp(code as string))
+  await home.until('camera', 'filming', ({ seq }) => seq.acked > 1)
+  await at(cables.camera.ends[1], async (port) => {
+    assert.match(brief(await ask(port, 'name', 10_000)), /^name: Front door\nstorage: [A-Z2-7-]+\nOK$/)
+    assert.match(brief(await ask(port, 'status', 10_000)), /\nLink {6}connected, path lan/)
+  })
+  await at(cables.storage.ends[1], async (port) => {
+    assert.match(brief(await ask(port, 'name', 10_000)), /^Front door: [A-Z2-7-]+\nOK$/)
+  })
+})
+
+test('scripts/provision: what cannot work is said in one line', async ({ cables }) => {
+  const wrong: [string[], number, RegExp][] = [
+    [[], 2, /^usage: scripts\/provision PORT CODE/],
+    [['/dev/none', 'HW1ABC'], 2, /not a usable setup code/],
+    [[cables.camera.ends[1], 'HW1ABC', '--baud', 'fast'], 2, /--baud: "fast" is no speed/],
+  ]
+  for (const [args, expected, text] of wrong) {
+    const { status, out, err } = await provision(...args)
+    assert.equal([status, out], [expected, ''])
+    assert.match(err, text)
+  }
+})
+
+test('reset forgets the storage device, and the ring stays', async ({ home, cables }) => {
+  await at(cables.camera.ends[1], async (port) => {
+    assert.match(brief(await ask(port, 'reset', 20_000)), /^network and storage device are forgotten\nOK$/)
+  })
+  assert.is((await home.status('camera')).provisioned, false)
+  await home.pair('camera')
+  await home.until('camera', 'filming again', ({ state, seq }) => state === 'connected' && seq.acked > 0)
+})
+
+test('factory-reset makes a camera that nobody knows, with an empty ring', async ({ home, cables }) => {
+  const before = (await home.status('camera')).uid
+  await at(cables.camera.ends[1], async (port) => {
+    assert.match(brief(await ask(port, 'factory-reset --discard', 20_000)), /starting again\nOK$/)
+  })
+  await home.program('camera').stop()
+  await home.startCamera('camera', 'fake:fps=10,gop=10', ['--board', join(home.folder, 'camera.toml')])
+  const after = await home.status('camera')
+  assert.is(after.provisioned, false)
+  assert.is.not(after.uid, before)
+  await home.pair('camera')
+  await home.until(
+    'camera',
+    'filming for the same storage device',
+    ({ seq, ring }) => seq.acked > 1 && ring.card === 'ok',
+  )
+})
+
+test.run()
