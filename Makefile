@@ -5,7 +5,7 @@ HOMEWARD := $(NODE) dist/cli/main.js
 PACKAGES := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak netlab build clean
+.PHONY: help console demo test bench soak netlab build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -32,6 +32,9 @@ soak: build ## the long versions of some tests (ONLY=fuzz for one, ONLY=list say
 netlab: build ## the programs behind real NATs, as root (NETLAB="try two-cones 20" or "up same-lan")
 	@scripts/need iproute2:ip nftables:nft conntrack
 	@exec $(NODE) --import tsx scripts/netlab/run.ts $(or $(NETLAB),try all 3)
+
+console: $(PACKAGES) ## a device's serial console on this terminal (PORT=/dev/ttyUSB0 BAUD=115200)
+	@exec $(NODE) --import tsx scripts/serial/console.ts $(PORT) $(if $(BAUD),--baud $(BAUD))
 
 build: $(PACKAGES) ## compile firmware/ into dist/
 	@rm -rf dist
