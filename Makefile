@@ -3,9 +3,13 @@ SHELL := /bin/sh
 NODE ?= node
 HOMEWARD := $(NODE) dist/cli/main.js
 PACKAGES := node_modules/.installed
+# What an image is built with: PACKAGE:PROGRAM where they differ.
+IMAGE_TOOLS := git squashfs-tools:mksquashfs mtools:mcopy dosfstools:mkfs.vfat e2fsprogs:mke2fs fdisk:sfdisk kmod:depmod cpio zstd \
+	xz-utils:xz bzip2 patch make gcc u-boot-tools:mkimage qemu-user-static:qemu-aarch64-static \
+	gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a pkgconf:pkg-config
 
 .DEFAULT_GOAL := help
-.PHONY: help console demo test bench soak netlab build clean
+.PHONY: help console demo test bench soak netlab build list image rootfs flash qemu ota size-report test-image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,6 +49,37 @@ $(PACKAGES): package.json package-lock.json
 	@scripts/need-node
 	npm ci --no-fund --no-audit
 	@touch $@
+
+list: $(PACKAGES) ## the boards: what each offers, and how far that was tried
+	@$(NODE) --import tsx scripts/image/list.ts
+
+image: build ## BOARD=VENDOR/BOARD: an image to flash, into out/images/ (DEBIAN_MIRROR=URL where the host is no Debian bookworm)
+	@scripts/need $(IMAGE_TOOLS)
+	@exec nice -n 10 $(NODE) --import tsx scripts/image/run.ts $(BOARD)
+
+rootfs: build ## BOARD=… ROOTFS=DIR: lay Homeward into a root filesystem that exists
+	@scripts/need $(IMAGE_TOOLS)
+	@exec $(NODE) --import tsx scripts/image/rootfs.ts "$(BOARD)" "$(ROOTFS)"
+
+size-report: $(PACKAGES) ## BOARD=…: what is in the last image, against its caps
+	@cat out/images/$(subst /,-,$(BOARD))/sizes.txt
+
+flash: $(PACKAGES) ## BOARD=… DEVICE=/dev/sdX: write the image to a card; refuses mounted and doubtful disks
+	@exec $(NODE) --import tsx scripts/flash/run.ts "$(BOARD)" "$(DEVICE)"
+
+ota: $(PACKAGES) ## BOARD=… IP=…: sign the image and update a device with it
+	@scripts/need openssl cpio
+	@exec $(NODE) --import tsx scripts/ota/run.ts "$(BOARD)" "$(IP)"
+
+qemu: $(PACKAGES) ## BOARD=qemu/…: a virtual device, its serial console on this terminal
+	@scripts/need qemu-system-arm:qemu-system-aarch64 u-boot-qemu:/usr/lib/u-boot/qemu_arm64/u-boot.bin
+	@exec $(NODE) --import tsx scripts/qemu/run.ts "$(BOARD)"
+
+test-image: build ## two virtual devices from their images, as root: they start, film, and what they film is kept
+	@scripts/need $(IMAGE_TOOLS) ffmpeg iproute2:ip dnsmasq-base:dnsmasq
+	@scripts/need qemu-system-arm:qemu-system-aarch64 u-boot-qemu:/usr/lib/u-boot/qemu_arm64/u-boot.bin
+	@for board in qemu/camera qemu/storage; do nice -n 10 $(NODE) --import tsx scripts/image/run.ts $$board || exit 1; done
+	@exec $(NODE) --import tsx scripts/qemu/image-test.ts
 
 clean: ## remove what was built and installed
 	rm -rf dist out node_modules

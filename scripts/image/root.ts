@@ -1,6 +1,7 @@
 /** The root filesystem of a board, as a folder. */
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { updateKey } from '../ota/key.ts'
 import type { ImageBoard } from './boards.ts'
 import { builtBusybox, builtFfmpeg, type CrossBuilt } from './cross-built.ts'
 import { type Debian, type DebianPackage, unpack } from './debian.ts'
@@ -86,7 +87,7 @@ export async function buildRoot(
   symlinkSync(`/usr/lib/homeward/board/${id}/board.toml`, join(root, 'etc/homeward/board.toml'))
   writeFileSync(join(root, 'etc/homeward/image'), imageFacts({ id, path, board, image }, version))
   writeFileSync(join(root, 'etc/homeward/modules'), `${image.modules.join('\n')}\n`)
-  writeFileSync(join(root, 'etc/hwrevision'), `${id} 1\n`)
+  cpSync(updateKey().certificate, join(root, 'etc/homeward/update.pem'))
   writeFileSync(join(root, 'usr/lib/os-release'), osRelease(id, version))
   symlinkSync('../usr/lib/os-release', join(root, 'etc/os-release'))
   addLinks(root)

@@ -1,0 +1,110 @@
+/** The way of an update to a device: TCP, the device speaks first. */
+import { connect } from 'node:net'
+import { HomewardError } from '../../firmware/wire/errors.ts'
+
+export const UPDATE_PORT = 7445
+const ANSWER_WITHIN_MS = 15_000
+/** The device writes while it receives: a slow card takes minutes. */
+const SILENCE_MS = 600_000
+
+export interface Running {
+  readonly board: string
+  readonly version: string
+  readonly slot: string
+  /** It runs a new system that has not shown yet that it works. */
+  readonly trial: boolean
+}
+
+/** What runs on the device. Rejects with CHANNEL_LOST or TIMED_OUT. */
+export function askRunning(host: string, port = UPDATE_PORT): Promise<Running> {
+  return talk(host, port, undefined, () => undefined).then(({ running }) => running)
+}
+
+/**
+ * Sends an update to a device that runs the same board. Resolves with its last line (`OK …`); rejects with CONFIG_INVALID for another
+ * board, INTERNAL with what the device refused.
+ */
+export async function sendUpdate(
+  host: string,
+  board: string,
+  bytes: Uint8Array,
+  progress: (line: string) => void,
+  port = UPDATE_PORT,
+): Promise<string> {
+  const { answer = '' } = await talk(host, port, { board, bytes }, progress)
+  if (answer.startsWith('OK')) return answer
+  throw new HomewardError('INTERNAL', `the device refused the update: ${answer.replace(/^ERR /, '')}`, {
+    hint: 'It goes on with the system that it has.',
+  })
+}
+
+interface Sent {
+  readonly board: string
+  readonly bytes: Uint8Array
+}
+
+function talk(
+  host: string,
+  port: number,
+  update: Sent | undefined,
+  progress: (line: string) => void,
+): Promise<{ running: Running; answer?: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, allowHalfOpen: true })
+    let text = ''
+    let running: Running | undefined
+    const fail = (error: Error) => {
+      socket.destroy()
+      reject(error)
+    }
+    socket.setTimeout(ANSWER_WITHIN_MS, () =>
+      fail(
+        new HomewardError('TIMED_OUT', `${host}, port ${port}, does not answer`, {
+          hint: 'Is that the address of a device with an image, and is it on? `network` on its serial console shows the address.',
+        }),
+      ),
+    )
+    socket.on('error', (cause) =>
+      fail(new HomewardError('CHANNEL_LOST', `${host}, port ${port}, cannot be reached: ${cause.message}`, { cause })),
+    )
+    socket.on('data', (data: Buffer) => {
+      text += data.toString('utf8')
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const line = text.slice(0, end)
+        text = text.slice(end + 1)
+        if (running !== undefined) {
+          if (/^(?:OK|ERR)\b/.test(line)) {
+            socket.destroy()
+            resolve({ running, answer: line })
+          } else progress(line)
+          continue
+        }
+        running = parseRunning(line)
+        if (running === undefined)
+          return fail(new HomewardError('FRAME_MALFORMED', `${host} is no Homeward device: "${line}"`))
+        if (update === undefined) {
+          socket.destroy()
+          return resolve({ running })
+        }
+        if (running.board !== update.board) {
+          return fail(
+            new HomewardError('CONFIG_INVALID', `${host} is a ${running.board}, the update is for ${update.board}`),
+          )
+        }
+        progress(`${host}: ${running.board} ${running.version}, slot ${running.slot}`)
+        socket.setTimeout(SILENCE_MS)
+        socket.end(update.bytes)
+      }
+    })
+    socket.on('end', () =>
+      fail(new HomewardError('CHANNEL_LOST', `${host} hung up${running === undefined ? '' : ' before it answered'}`)),
+    )
+  })
+}
+
+export function parseRunning(line: string): Running | undefined {
+  const match = /^HOMEWARD (\S+) (\S+) slot=([AB]) trial=(yes|no)$/.exec(line)
+  if (match === null) return undefined
+  const [, board = '', version = '', slot = '', trial] = match
+  return { board, version, slot, trial: trial === 'yes' }
+}
