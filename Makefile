@@ -19,7 +19,7 @@ demo: build ## P2P server, storage device and camera on this machine, until Ctrl
 	@exec $(HOMEWARD) demo $(DEMO)
 
 test: build ## everything that is checked: format, lint, types, shell scripts, all tests (ONLY=ring for some)
-	@scripts/need ffmpeg shellcheck strace iproute2:ip nftables:nft conntrack
+	@scripts/need ffmpeg shellcheck busybox strace iproute2:ip nftables:nft conntrack
 	-@scripts/need redis-server
 	@scripts/check
 	@exec $(NODE) --import tsx scripts/test/run.ts $(ONLY)

@@ -58,6 +58,14 @@ const Image = v.strictObject({
   modules: v.array(Text),
 })
 
+/** Where things are in a root filesystem that was there before. */
+const Rootfs = v.strictObject({
+  /** Keys, pairings, settings: on something that is kept. */
+  state: v.pipe(v.string(), v.startsWith('/')),
+  /** Where that system mounts the card or disk for footage. */
+  footage: v.pipe(v.string(), v.startsWith('/')),
+})
+
 const Card = v.variant('on', [
   /** The ring is a folder of the system's own card. */
   v.strictObject({ on: v.literal('system'), 'ring-size': v.optional(Text) }),
@@ -85,6 +93,7 @@ const Common = {
   ),
   watchdog: v.optional(v.strictObject({ device: Text, 'timeout-s': Count(5, 300) })),
   image: v.optional(Image),
+  rootfs: v.optional(Rootfs),
 }
 
 const Board = v.pipe(
@@ -109,6 +118,10 @@ const Board = v.pipe(
     }),
   ]),
   v.check(({ offer, image }) => (offer === 'image') === (image !== undefined), 'offer = "image" goes with [image]'),
+  v.check(
+    ({ offer, rootfs }) => (offer === 'rootfs') === (rootfs !== undefined),
+    'offer = "rootfs" goes with [rootfs]',
+  ),
   v.check(({ offer, tested }) => offer === 'image' || tested !== 'booted', 'only an image can have been booted'),
 )
 

@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { updateKey } from '../ota/key.ts'
-import type { ImageBoard } from './boards.ts'
+import type { ImageBoard, NamedBoard } from './boards.ts'
 import { builtBusybox, builtFfmpeg, type CrossBuilt } from './cross-built.ts'
 import { type Debian, type DebianPackage, unpack } from './debian.ts'
 import { addModules, type Kernel } from './kernel.ts'
@@ -85,7 +85,7 @@ export async function buildRoot(
   mkdirSync(join(root, 'usr/lib/homeward/board', id), { recursive: true })
   cpSync(path, join(root, 'usr/lib/homeward/board', id, 'board.toml'))
   symlinkSync(`/usr/lib/homeward/board/${id}/board.toml`, join(root, 'etc/homeward/board.toml'))
-  writeFileSync(join(root, 'etc/homeward/image'), imageFacts({ id, path, board, image }, version))
+  writeFileSync(join(root, 'etc/homeward/image'), imageFacts({ id, path, board }, version))
   writeFileSync(join(root, 'etc/homeward/modules'), `${image.modules.join('\n')}\n`)
   cpSync(updateKey().certificate, join(root, 'etc/homeward/update.pem'))
   writeFileSync(join(root, 'usr/lib/os-release'), osRelease(id, version))
@@ -135,7 +135,7 @@ function addBusybox({ folder }: CrossBuilt, root: string): void {
 }
 
 /** What scripts on the device know of the board: they never read TOML. */
-function imageFacts({ id, board }: ImageBoard, version: Version): string {
+export function imageFacts({ id, board }: NamedBoard, version: Version): string {
   const disks =
     board.role === 'storage' ? board.disk.devices : board.card.on === 'system' ? ['system'] : board.card.devices
   const size = board.role === 'camera' && board.card.on === 'system' ? board.card['ring-size'] : undefined
@@ -152,6 +152,8 @@ function imageFacts({ id, board }: ImageBoard, version: Version): string {
     CONSOLE_BAUD: `${board.serial.baud}`,
     SHELL: board.serial.shell ? 'yes' : 'no',
     WATCHDOG: board.watchdog?.device ?? '',
+    STATE: board.rootfs?.state ?? '/data/homeward',
+    FOOTAGE: board.rootfs?.footage ?? (board.role === 'camera' ? '/var/lib/homeward/card' : '/srv/homeward'),
   }
   return Object.entries(facts)
     .map(([key, value]) => `${key}=${value}\n`)

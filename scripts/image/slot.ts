@@ -32,7 +32,7 @@ export function buildSlot(named: ImageBoard, root: BuiltRoot, kernel: Kernel, ve
   const time = `${version.epochS}`
   const squash = ['-noappend', '-all-root', '-no-exports', '-no-xattrs', '-no-progress', '-quiet', '-comp', 'zstd']
   // The time of all files is set already, and mksquashfs takes the environment's as an error beside its own option.
-  runTool('mksquashfs', [root.folder, squashfs, ...squash, '-Xcompression-level', '19', '-b', '256K'], {
+  runTool('mksquashfs', [root.folder, squashfs, ...squash, '-Xcompression-level', '15', '-b', '256K'], {
     environment: { SOURCE_DATE_EPOCH: time },
   })
   const rootBytes = statSync(squashfs).size

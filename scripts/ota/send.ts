@@ -97,7 +97,12 @@ function talk(
       }
     })
     socket.on('end', () =>
-      fail(new HomewardError('CHANNEL_LOST', `${host} hung up${running === undefined ? '' : ' before it answered'}`)),
+      fail(
+        new HomewardError(
+          'CHANNEL_LOST',
+          `${host} hung up before it ${running === undefined ? 'said what it is' : 'answered'}`,
+        ),
+      ),
     )
   })
 }
