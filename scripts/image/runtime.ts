@@ -80,9 +80,13 @@ export async function addProgram(target: string): Promise<string[]> {
     format: 'esm',
     target: 'node24',
     external: BESIDE,
-    // Packages in CommonJS ask for Node's own modules with require.
+    // Packages in CommonJS ask for Node's own modules with require, and some for their folder.
     banner: {
-      js: "import{createRequire as homewardRequire}from'node:module';const require=homewardRequire(import.meta.url);",
+      js: [
+        "import{createRequire as homewardRequire}from'node:module'",
+        'const require=homewardRequire(import.meta.url)',
+        'const __dirname=import.meta.dirname,__filename=import.meta.filename;',
+      ].join(';'),
     },
     metafile: true,
     logLevel: 'error',
