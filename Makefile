@@ -79,7 +79,8 @@ test-image: build ## two virtual devices from their images, as root: they start,
 	@scripts/need $(IMAGE_TOOLS) ffmpeg iproute2:ip dnsmasq-base:dnsmasq
 	@scripts/need qemu-system-arm:qemu-system-aarch64 u-boot-qemu:/usr/lib/u-boot/qemu_arm64/u-boot.bin
 	@for board in qemu/camera qemu/storage; do nice -n 10 $(NODE) --import tsx scripts/image/run.ts $$board || exit 1; done
-	@exec $(NODE) --import tsx scripts/qemu/image-test.ts
+	@$(NODE) --import tsx scripts/qemu/image-test.ts
+	@exec $(NODE) --import tsx scripts/qemu/update-test.ts
 
 clean: ## remove what was built and installed
 	rm -rf dist out node_modules

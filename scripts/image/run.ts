@@ -10,6 +10,7 @@ import { imageFolder, workFolder } from './places.ts'
 import { sizeReport } from './report.ts'
 import { buildRoot } from './root.ts'
 import { buildSlot } from './slot.ts'
+import { runTool } from './tool.ts'
 import { sourceVersion } from './version.ts'
 
 try {
@@ -30,6 +31,7 @@ try {
   const report = sizeReport(named, root, slot)
   note(out, 'sizes.txt', report)
   note(out, 'parts.txt', `${root.parts.join('\n')}\n`)
+  note(out, 'sha256sums', runTool('sha256sum', ['homeward.img', 'slot.ext4'], { cwd: out }))
   note(out, 'version.txt', `${version.text}\n`)
   cpSync(join(root.folder, 'usr/share/licenses'), join(out, 'licences'), { recursive: true })
   process.stdout.write(`${report}\n${join(out, 'homeward.img')}: Homeward ${version.text} for ${named.id}\n`)

@@ -43,6 +43,11 @@ export class Console {
     })
   }
 
+  /** What was seen so far does not count any more. */
+  forget(): void {
+    this.#text = ''
+  }
+
   /** Until `pattern` has been seen since the last command. Rejects with TIMED_OUT and the last lines. */
   seen(pattern: RegExp, withinMs: number): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {

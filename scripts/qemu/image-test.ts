@@ -9,84 +9,22 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { imageFolder, SOURCE } from '../image/places.ts'
 import { runTool } from '../image/tool.ts'
-import { Console } from './console.ts'
-import { Machine, type MachineOptions } from './machine.ts'
+import { CAMERA, Device, START_WITHIN_MS, STORAGE } from './device.ts'
 import { HOST, Network } from './network.ts'
 import { Server } from './server.ts'
 
-/** The promise is 25 s on a machine with nothing else to do; the log says what it took. */
-const START_WITHIN_MS = 300_000
 const ACKED_WITHIN_MS = 240_000
 const FRAGMENTS = 5
-const CAMERA = { board: 'qemu/camera', tap: 'camera', mac: '52:54:00:48:57:0c' }
-const STORAGE = { board: 'qemu/storage', tap: 'storage', mac: '52:54:00:48:57:05' }
 
 const kept = process.env.IMAGE_TEST_FOLDER
 const folder = kept ?? mkdtempSync(join(tmpdir(), 'homeward-image-'))
 mkdirSync(folder, { recursive: true })
 const say = (text: string) => process.stderr.write(`${(performance.now() / 1000).toFixed(0)} s  ${text}\n`)
 
-class Device {
-  readonly console: Console
-  readonly #options: MachineOptions
-  readonly #board: string
-  #machine: Machine | undefined
-
-  constructor({ board, tap, mac }: typeof CAMERA, network: Network) {
-    const home = join(folder, tap)
-    this.#board = board
-    this.#options = { folder: home, footageDisk: '512M', tap, mac, namespace: network.namespace }
-    mkdirSync(home, { recursive: true })
-    this.console = new Console(join(home, 'console.log'))
-  }
-
-  get machine(): Machine {
-    if (this.#machine === undefined) throw new Error(`${this.#board} is not on`)
-    return this.#machine
-  }
-
-  /** Power on, until its shell answers; milliseconds that took. */
-  async start(): Promise<number> {
-    const from = performance.now()
-    this.#machine = new Machine(this.#board, this.#options)
-    await this.console.open(this.#machine.consoleSocket)
-    await this.console.seen(/homeward: started \S+ for \S+, slot [AB]/, START_WITHIN_MS)
-    await this.console.seen(/# \S*$/, START_WITHIN_MS)
-    return performance.now() - from
-  }
-
-  async cut(): Promise<void> {
-    await this.#machine?.cut()
-    this.console.close()
-  }
-
-  /** The answer of a command of `homeward` on the device. */
-  async ask(command: string): Promise<Record<string, unknown>> {
-    const text = await this.console.run(`homeward ${command} --json`, 60_000)
-    return JSON.parse(text.slice(text.indexOf('{'))) as Record<string, unknown>
-  }
-
-  /** Until a command's answer is as wanted. */
-  async until<T>(
-    command: string,
-    take: (answer: Record<string, unknown>) => T | undefined,
-    withinMs: number,
-  ): Promise<T> {
-    const end = performance.now() + withinMs
-    for (;;) {
-      const answer = await this.ask(command).catch((error: Error) => ({ error: error.message }))
-      const found = 'error' in answer ? undefined : take(answer)
-      if (found !== undefined) return found
-      if (performance.now() > end) throw new Error(`${command}: not as wanted in time: ${JSON.stringify(answer)}`)
-      await new Promise((resolve) => setTimeout(resolve, 1000))
-    }
-  }
-}
-
 const network = new Network([CAMERA.tap, STORAGE.tap], folder)
 const server = new Server(network, join(folder, 'p2p'))
-const camera = new Device(CAMERA, network)
-const storage = new Device(STORAGE, network)
+const camera = new Device(CAMERA, network, folder)
+const storage = new Device(STORAGE, network, folder)
 
 const fragments = (answer: Record<string, unknown>) =>
   (answer.seq as { captured: number; acked: number } | undefined) ?? { captured: 0, acked: 0 }
