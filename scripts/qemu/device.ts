@@ -12,10 +12,17 @@ export interface DeviceKind {
   readonly board: string
   readonly tap: string
   readonly mac: string
+  /** As truncate(1) reads it. An archive leaves a GiB of its disk alone, so that one is larger. */
+  readonly footageDisk: string
 }
 
-export const CAMERA: DeviceKind = { board: 'qemu/camera', tap: 'camera', mac: '52:54:00:48:57:0c' }
-export const STORAGE: DeviceKind = { board: 'qemu/storage', tap: 'storage', mac: '52:54:00:48:57:05' }
+export const CAMERA: DeviceKind = { board: 'qemu/camera', tap: 'camera', mac: '52:54:00:48:57:0c', footageDisk: '512M' }
+export const STORAGE: DeviceKind = {
+  board: 'qemu/storage',
+  tap: 'storage',
+  mac: '52:54:00:48:57:05',
+  footageDisk: '4G',
+}
 
 export class Device {
   readonly console: Console
@@ -23,10 +30,10 @@ export class Device {
   readonly #board: string
   #machine: Machine | undefined
 
-  constructor({ board, tap, mac }: DeviceKind, network: Network, folder: string) {
+  constructor({ board, tap, mac, footageDisk }: DeviceKind, network: Network, folder: string) {
     const home = join(folder, tap)
     this.#board = board
-    this.#options = { folder: home, footageDisk: '512M', tap, mac, namespace: network.namespace }
+    this.#options = { folder: home, footageDisk, tap, mac, namespace: network.namespace }
     mkdirSync(home, { recursive: true })
     this.console = new Console(join(home, 'console.log'))
   }
