@@ -15,9 +15,18 @@ const NODE = {
 } as const
 
 /** Packages with native code, or that look for such by path: not bundled. */
-const BESIDE = ['udx-native', 'sodium-native', 'lmdb', 'serialport', 'msgpackr-extract', 'require-addon', 'bare-*']
+const BESIDE = [
+  'udx-native',
+  'sodium-native',
+  'lmdb',
+  'koffi',
+  'serialport',
+  'msgpackr-extract',
+  'require-addon',
+  'bare-*',
+]
 /** The roots of what goes along with the bundle. */
-const BESIDE_ROOTS = ['udx-native', 'sodium-native', 'lmdb', 'serialport', 'msgpackr-extract']
+const BESIDE_ROOTS = ['udx-native', 'sodium-native', 'lmdb', 'koffi', 'serialport', 'msgpackr-extract']
 const PREBUILDS = /^linux-arm64$/
 /** Neither run nor read on a device. */
 const NOT_SHIPPED =
