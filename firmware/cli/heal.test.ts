@@ -149,7 +149,9 @@ class Home {
   async film(count: number): Promise<void> {
     for (let at = 0; at < count; at++) {
       const seq = this.#seq++
-      const stamp = { monoUs: seq * SECOND, wallUs: T0 + seq * SECOND, clock: 'synchronised' as const }
+      const [monoUs, wallUs] = [this.clock.monoUs(), this.clock.wallUs()]
+      await this.clock.advance(1000)
+      const stamp = { monoUs, wallUs, clock: 'synchronised' as const }
       const meta = { run: 0, boot: BOOT, ...stamp, durationUs: SECOND, keyFrame: true, runStart: seq === 0 }
       await this.ring.append({ meta, init: INIT, fragment: mediaAt(seq) })
     }

@@ -193,8 +193,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     breaks: 'a gap is acknowledged after it is entered',
     file: 'firmware/storage/intake.ts',
-    find: 'gap: (header, gap) => archive.gap(camera, header, gap.reason, gap.note),',
-    replace: 'gap: async (header, gap) => { archive.gap(camera, header, gap.reason, gap.note).catch(() => {}) },',
+    find: 'gap: (header, gap) => archive.gap(camera, header, gap.reason, gap.note, gap.since),',
+    replace:
+      'gap: async (header, gap) => { archive.gap(camera, header, gap.reason, gap.note, gap.since).catch(() => {}) },',
     test: ACK_ORDER,
   },
   {

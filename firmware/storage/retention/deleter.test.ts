@@ -37,7 +37,8 @@ async function open(
   options: Partial<RetentionOptions> & { disk?: FakeDisk; index?: FakeIndexHome; clock?: FakeClock } = {},
 ): Promise<Home> {
   const { disk = new FakeDisk({ capacityBytes: 64 * MIB }), index = new FakeIndexHome() } = options
-  const clock = options.clock ?? new FakeClock(T0)
+  // After what the tests store was captured.
+  const clock = options.clock ?? new FakeClock(T0 + DAY)
   if ((await disk.stat(`${ROOT}/homeward.json`)) === undefined) await initRoot(disk, ROOT, seededRandom(1), T0)
   const alarms: (string | undefined)[] = []
   const troubles: unknown[] = []

@@ -22,13 +22,16 @@ const sampleBytes = () => {
 const sampleStream = () => split(sampleBytes())
 
 /** A run of real footage from `startUs` on. */
+/** Before anything that is filmed here. */
+const BOOTED_US = nowUs() - 3600 * SECOND
+
 async function film(home: WebHome, startUs: number, { log = LOG2, seq = 0, run = 0 } = {}): Promise<void> {
   const { inits, fragments } = sampleStream()
   const init = inits[0]?.bytes ?? new Uint8Array(0)
   let atUs = startUs
   for (const [index, { bytes: fragment, durationUs }] of fragments.entries()) {
     await home.store(
-      { log, run, seq: seq + index, wallUs: atUs, durationUs, runStart: index === 0 },
+      { log, run, seq: seq + index, monoUs: atUs - BOOTED_US, wallUs: atUs, durationUs, runStart: index === 0 },
       { init, fragment },
     )
     atUs += durationUs
