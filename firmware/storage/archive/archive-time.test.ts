@@ -27,6 +27,8 @@ const BOOT3 = 'b007000000000003'
 const ZERO = T0 - 5 * SECOND
 const UNDATED = { clock: 'none', wallUs: 0 } as const
 const SEED = Number(process.env.HOMEWARD_SEED ?? Math.trunc(Math.random() * 2 ** 31))
+/** A soak asks for thousands. */
+const ROUNDS = Number(process.env.HOMEWARD_ROUNDS ?? 12)
 
 /** What the camera says `atUs` after T0, its message having been under way for a millisecond. */
 function moment(atUs: number, boot = BOOT, zeroUs = ZERO, more: Partial<CameraMoment> = {}): [CameraMoment, number] {
@@ -197,6 +199,18 @@ test('the storage clock leaps and comes back: nothing moves; it is set for good:
   await checkSound(rig, 3)
 })
 
+test('footage that was dated away and back again is where it was, also in a rebuilt index', async () => {
+  const rig = await makeRig()
+  const { archive, store } = rig
+  const day = 86_400 * SECOND
+  await store({ seq: 0 })
+  for (const at of [0, 20, 90]) await archive.moment(CAMERA, ...moment(day + at * SECOND, BOOT, ZERO + day))
+  assert.is(archive.firstFile(CAMERA)?.row.startUs, T0 + day)
+  for (const at of [100, 120, 190]) await archive.moment(CAMERA, ...moment(at * SECOND, BOOT, ZERO))
+  assert.is(archive.firstFile(CAMERA)?.row.startUs, T0)
+  await checkSound(rig, 1)
+})
+
 test('cut at every call to the disk while footage is dated, nothing is lost, doubled or hidden', async () => {
   const rig = await makeRig()
   for (let seq = 0; seq < 2; seq++) await rig.store({ seq, ...UNDATED })
@@ -232,7 +246,7 @@ test('cut at every call to the disk while footage is dated, nothing is lost, dou
 test(`whatever the clocks do, every fragment is there once, in the order of its boot, seed ${SEED}`, async () => {
   const random = seededRandom(SEED)
   const pick = <T>(list: readonly T[]): T => list[randomBelow(random, list.length)] as T
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const rig = await makeRig()
     const plans: Plan[] = [BOOT, BOOT2, BOOT3].flatMap((boot, number) =>
       Array.from({ length: 12 }, (_, seq): Plan => {

@@ -13,7 +13,7 @@ import { extendedFileRow, fileIdOf, firstFileRow, fragmentRowOf, mfraEntries } f
 import { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
 import { readJournal } from './journal.ts'
-import { applyEntry, type JournalEntry } from './journal-entry.ts'
+import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
 import { JOURNAL_PATH } from './names.ts'
 import { removeIfThere } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
@@ -65,10 +65,11 @@ export async function rebuildIndex(
   const { disk, root, index: home } = settings
   const journal = await readJournal(disk, join(root, JOURNAL_PATH))
   const expired = new Set(journal.entries.flatMap((entry) => (entry.type === 'expired' ? [entry.path] : [])))
+  const moved = movesOf(journal.entries)
   // What was to be renamed when the power went has its new name from here on.
-  for (const entry of journal.entries) if (entry.type === 'dated-file') await finishRename(disk, root, entry)
+  for (const { last } of moved.values()) await finishRename(disk, root, last)
   const index = new ArchiveIndex(await home.openNew())
-  const build = new Build(settings, index, datesOf(journal.entries))
+  const build = new Build(settings, index, moved)
   try {
     for await (const path of footageFiles(disk, root, undefined, signal)) {
       // It was to be deleted when the power went.
@@ -96,15 +97,27 @@ function nameOf(camera: string, log: string, first: number): string {
   return `${camera}/${log}/${first}`
 }
 
-/** How far files were moved in time after they were closed, by name. */
-function datesOf(entries: readonly JournalEntry[]): ReadonlyMap<string, number> {
-  const shifts = new Map<string, number>()
+/** How a file was moved in time after it was closed. */
+interface Moves {
+  readonly last: FileDatedEntry
+  /** What is added to its times when it is found under a path: a move that failed left it where it was. */
+  readonly shiftAtUs: Map<string, number>
+}
+
+/** By name. A file that was deleted, or went, takes its moves with it: what is stored anew has not been moved. */
+function movesOf(entries: readonly JournalEntry[]): ReadonlyMap<string, Moves> {
+  const moves = new Map<string, Moves>()
   for (const entry of entries) {
+    if (entry.type === 'expired' || (entry.type === 'damaged' && entry.gone === true)) {
+      moves.delete(nameOf(entry.camera, entry.log, entry.first))
+    }
     if (entry.type !== 'dated-file') continue
     const name = nameOf(entry.camera, entry.log, entry.first)
-    shifts.set(name, (shifts.get(name) ?? 0) + entry.shiftUs)
+    const shiftAtUs = moves.get(name)?.shiftAtUs ?? new Map<string, number>()
+    shiftAtUs.set(entry.path, (shiftAtUs.get(entry.from) ?? 0) + entry.shiftUs)
+    moves.set(name, { last: entry, shiftAtUs })
   }
-  return shifts
+  return moves
 }
 
 class Build {
@@ -115,14 +128,14 @@ class Build {
   readonly #settings: Settings
   readonly #index: ArchiveIndex
   readonly #folders = new Map<string, { camera: Uint8Array; folder: string }>()
-  readonly #shifts: ReadonlyMap<string, number>
+  readonly #moved: ReadonlyMap<string, Moves>
   #batch: IndexBatch
   #fresh = new Set<string>()
 
-  constructor(settings: Settings, index: ArchiveIndex, shifts: ReadonlyMap<string, number>) {
+  constructor(settings: Settings, index: ArchiveIndex, moved: ReadonlyMap<string, Moves>) {
     this.#settings = settings
     this.#index = index
-    this.#shifts = shifts
+    this.#moved = moved
     this.#batch = new IndexBatch(index)
   }
 
@@ -185,7 +198,7 @@ class Build {
   #addRows(path: string, init: InitSegment, entries: readonly SoundEntry[]): void {
     const first = entries[0]
     if (first === undefined) throw new HomewardError('MEDIA_MALFORMED', 'no fragment in it can be read')
-    const shiftUs = this.#shifts.get(nameOf(toHex(first.entry.camera), first.entry.log, first.entry.seq))
+    const shiftUs = this.#moved.get(nameOf(toHex(first.entry.camera), first.entry.log, first.entry.seq))?.shiftAtUs.get(path)
     const id = fileIdOf(shifted(first.entry, shiftUs))
     let row: FileRow | undefined
     for (const read of entries) {
@@ -223,7 +236,8 @@ class Build {
     for (const [at, entry] of entries.entries()) {
       // What it dates is looked up in the index.
       if (entry.type === 'dated-ledger' && entries[at - 1]?.type !== 'dated-ledger') await this.#flush()
-      applyEntry(this.#batch, entry, true)
+      // Files come with the times they were moved to.
+      if (entry.type !== 'dated-file') applyEntry(this.#batch, entry, true)
     }
     if (bytes > 0) this.#batch.putMeta('journal', String(bytes))
     await this.#flush()
