@@ -18,7 +18,7 @@ import { pause } from './tool.ts'
 import { topologyNamed } from './topologies.ts'
 
 const NAME = 'camera'
-const GOP = 4
+export const GOP = 4
 /** Short fragments, five in a second: a stall of a fraction of a second is seen. */
 export const LIGHT_SOURCE = `fake:fps=20,gop=${GOP},size=128x64,bitrate=200000`
 export const HEAVY_SOURCE = `fake:fps=20,gop=${GOP},size=128x64,bitrate=4000000`
@@ -43,18 +43,20 @@ export interface Recovery {
 export class StreamingHome {
   readonly lab: Lab
   readonly home: LabHome
+  readonly #source: string
   #camera: LabProgram | undefined
 
-  private constructor(lab: Lab) {
+  private constructor(lab: Lab, source: string) {
     this.lab = lab
     this.home = new LabHome(lab)
+    this.#source = source
   }
 
   /** Runs `use` with a camera that is paired and has stored something; the lab is gone afterwards. */
   static async with(topology: string, source: string, use: (home: StreamingHome) => Promise<void>): Promise<void> {
-    const streaming = new StreamingHome(await Lab.create(topologyNamed(topology)))
+    const streaming = new StreamingHome(await Lab.create(topologyNamed(topology)), source)
     try {
-      await streaming.#start(source)
+      await streaming.#start()
       await use(streaming)
     } finally {
       await streaming.#camera?.kill()
@@ -110,9 +112,9 @@ export class StreamingHome {
     await this.camera.call('stop-capture')
     const { seq } = await this.until('drained', ({ ring }) => ring.unackedBytes === 0, DRAINED_WITHIN_MS)
     assert.equal([seq.acked, seq.lost], [seq.captured, 0], 'each fragment is ACKed, none is lost')
-    const verified = (await this.home.program('storage').call('verify', { deep: true })) as VerifyAnswer
+    const verified = await this.verify()
     assert.equal([verified.damaged, verified.missing, verified.unindexed, verified.gaps], [[], [], [], []])
-    const { counts, faults } = frameFaults(await this.#storedFrames())
+    const { counts, faults } = frameFaults(await this.storedFrames())
     assert.equal(faults, [], 'the run is whole from its first frame on')
     assert.is(counts.size, 1, 'one run of the encoder')
     const [stored = 0] = counts.values()
@@ -122,24 +124,38 @@ export class StreamingHome {
     return stored
   }
 
-  async #start(source: string): Promise<void> {
-    await this.home.startServer()
-    await this.home.startStorage()
-    const ring = join(this.lab.folder, `${NAME}-card`)
-    await initRing(new RealDisk(), ring, { capacityBytes: RING_BYTES })
-    const flags = ['--source', source, '--ring', ring, '--listen', '0.0.0.0:0']
+  /** Again, when the one before has ended. Resolves once it can be asked. */
+  async startCamera(): Promise<LabProgram> {
+    const flags = ['--source', this.#source, '--ring', this.#ring, '--listen', '0.0.0.0:0']
     const camera = new LabProgram(this.lab, NAME, ['camera', 'run', ...flags])
     this.#camera = camera
     await camera.ready()
+    return camera
+  }
+
+  async verify(): Promise<VerifyAnswer> {
+    return (await this.home.program('storage').call('verify', { deep: true })) as VerifyAnswer
+  }
+
+  async #start(): Promise<void> {
+    await this.home.startServer()
+    await this.home.startStorage()
+    await initRing(new RealDisk(), this.#ring, { capacityBytes: RING_BYTES })
+    const camera = await this.startCamera()
     const { setupCode } = (await this.home.program('storage').call('pair', { name: NAME })) as { setupCode: string }
     await camera.call('setup', { code: setupCode, name: NAME })
     await this.until('paired', ({ seq }) => (seq?.acked ?? 0) > 0, 30_000)
   }
 
-  async #storedFrames(): Promise<StoredFrame[]> {
+  get #ring(): string {
+    return join(this.lab.folder, `${NAME}-card`)
+  }
+
+  /** Every frame the fake encoder numbered, in every file, earlier footage first. */
+  async storedFrames(): Promise<StoredFrame[]> {
     const disk = join(this.lab.folder, 'disk')
     const frames: StoredFrame[] = []
-    for (const path of await readdir(disk, { recursive: true })) {
+    for (const path of (await readdir(disk, { recursive: true })).sort()) {
       if (!path.endsWith('.mp4')) continue
       for (const { runId, frame } of readFrameNumbers(await readFile(join(disk, path)))) frames.push({ runId, frame })
     }

@@ -2,11 +2,12 @@
  * The index in LMDB. `overlappingSync` is off: then a commit writes its pages, syncs them, writes the new root through a
  * descriptor opened with O_DSYNC, and only then resolves (seen with strace; lmdb-js `src/writer.cpp`, `mdb_txn_commit`).
  * With it on, a failed sync would leave `flushed` pending for ever. `eventTurnBatching` is off because its own commit
- * promise has nobody to catch a failure; `batch` gives the atomicity by itself.
+ * promise has nobody to catch a failure; `batch` gives the atomicity by itself. `noReadAhead` is on: rows of one day lie in
+ * pages all over the file, and what the kernel would read around each of them (8 MiB, with a disk set so) is not asked for.
  */
 import { mkdir, open as openFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
+import { type Database, open, type RangeOptions, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import { HomewardError, systemCode } from '../../wire/errors.ts'
 import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
 import { TABLES, type Table } from './keys.ts'
@@ -36,16 +37,19 @@ export class LmdbStore implements IndexStore {
   static async open(folder: string): Promise<LmdbStore> {
     await mkdir(folder, { recursive: true })
     try {
-      const root = open<Uint8Array, Uint8Array>({
+      // Its types do not know of noReadAhead.
+      const options: RootDatabaseOptionsWithPath & { readonly noReadAhead: boolean } = {
         path: folder,
         noSubdir: false,
         encoding: 'binary',
         keyEncoding: 'binary',
         overlappingSync: false,
+        noReadAhead: true,
         eventTurnBatching: false,
         mapSize: MAP_BYTES,
         maxDbs: TABLES.length,
-      })
+      }
+      const root = open<Uint8Array, Uint8Array>(options)
       const store = new LmdbStore(root)
       // LMDB syncs its file, but not the entries that lead to it.
       await syncFolder(folder)
