@@ -197,6 +197,10 @@ function lead(leg: Leg, way: Way, id: number, { port, host }: Address): void {
   const { bytes } = leg.stream
   if (bytes.socket === null) return
   leg.way = way
-  // Null unless something of our own is under way, and a relayed stream sends nothing of its own.
-  bytes.changeRemote(bytes.socket, id, port, host)?.catch(() => {})
+  // It is done at once. But a relayed stream takes numbers that arrive for its own (libudx `relay_packet`), and as soon as its
+  // end has sent something, udx waits for them to be ACKed: for ever, and refuses any other change until then.
+  const pending = bytes.changeRemote(bytes.socket, id, port, host)
+  if (pending === null) return
+  pending.catch(() => {})
+  bytes._onremotechanged()
 }

@@ -273,6 +273,10 @@ test('a stream that was too fast and keeps to its budget again takes the straigh
   const rig = await Rig.start({ relayLimits: { ...RELAY_LIMITS, uidBytesPerSecond: 1_000_000 } })
   const { own, far } = await relayed(rig, await rig.storage(), rig.device())
   const received = collect(far)
+  // The other end speaks as well, as a storage device does: udx then waits for an ACK that a relayed stream never gets.
+  far.bytes.write(random.bytes(1000))
+  const answered = collect(own)
+  await until(() => answered.size() === 1000, 'the other end is heard')
   const burst = random.bytes(1_500_000)
   own.bytes.write(burst)
   await until(() => received.size() === burst.byteLength, 'the burst')

@@ -7,7 +7,12 @@ declare module 'udx-native' {
     readonly bytesReceived: number
     /** Once only: every packet that arrives for this stream goes out to the other end of `destination`. */
     relayTo(destination: UdxStream): void
-    /** Null when nothing of our own is under way, as on a relayed stream. */
+    /**
+     * Goes into effect at once. Null when nothing of our own is under way; otherwise it resolves when all of that is ACKed, and
+     * throws until then when it is called again.
+     */
     changeRemote(socket: UdxSocket, remoteId: number, port: number, host: string): Promise<void> | null
+    /** What the binding calls when a change is over: the promise resolves, and the next change is possible. */
+    _onremotechanged(): void
   }
 }
