@@ -32,8 +32,10 @@ export interface TimelineSpan {
   readonly state: SpanState
   readonly fromUs: number
   readonly toUs: number
-  /** As in the ledger; '' for footage. */
+  /** As in the ledger, `quarantined` for what could not be opened; '' for footage. */
   readonly reason: string
+  /** For a person; often ''. */
+  readonly note: string
   readonly log: string
   readonly firstSeq: number
   readonly lastSeq: number
@@ -46,6 +48,7 @@ export interface UndatedSpan {
   readonly fromUs: number
   readonly toUs: number
   readonly durationUs: number
+  readonly fragments: number
   readonly log: string
   readonly boot: string
   readonly firstSeq: number
@@ -62,7 +65,7 @@ export interface Timeline {
 }
 
 /** What waits on the card, with a date. */
-export type CardSpan = Omit<TimelineSpan, 'state' | 'reason'>
+export type CardSpan = Omit<TimelineSpan, 'state' | 'reason' | 'note'>
 
 export interface TimelineParts {
   readonly files: readonly IndexedFile[]
@@ -112,13 +115,15 @@ function layered(
   toUs: number,
 ): TimelineSpan[] {
   const all = [
-    ...stored.map((span) => ({ ...span, state: 'stored' as const, reason: '' })),
+    ...stored.map((span) => ({ ...span, state: 'stored' as const, reason: '', note: '' })),
     ...ledger.flatMap((span): TimelineSpan[] => {
       const state = stateOf(span)
       const { first: firstSeq, last: lastSeq } = span
-      return state === undefined ? [] : [{ ...span, state, firstSeq, lastSeq }]
+      // Of what could not be opened the entry has the error, which is for a person.
+      const why = span.kind === 'quarantine' ? { reason: 'quarantined', note: span.reason } : {}
+      return state === undefined ? [] : [{ ...span, ...why, state, firstSeq, lastSeq }]
     }),
-    ...onCard.map((span) => ({ ...span, state: 'onCard' as const, reason: '' })),
+    ...onCard.map((span) => ({ ...span, state: 'onCard' as const, reason: '', note: '' })),
   ]
   let covered: Interval[] = []
   const spans: TimelineSpan[] = []
@@ -131,14 +136,14 @@ function layered(
     const free = holesIn(covered, fromUs, toUs)
     let at = 0
     let doneUs = fromUs
-    for (const { state, reason, log, firstSeq, lastSeq, ...span } of layer) {
+    for (const { state, reason, note, log, firstSeq, lastSeq, ...span } of layer) {
       // Of two spans of a layer the one that begins first is shown.
       const beginUs = Math.max(span.fromUs, doneUs)
       while ((free[at]?.[1] ?? Number.POSITIVE_INFINITY) <= beginUs) at++
       for (let hole = at; (free[hole]?.[0] ?? Number.POSITIVE_INFINITY) < span.toUs; hole++) {
         const [low, high] = free[hole] ?? [0, 0]
         const [from, to] = [Math.max(low, beginUs), Math.min(high, span.toUs)]
-        if (to > from) spans.push({ state, fromUs: from, toUs: to, reason, log, firstSeq, lastSeq })
+        if (to > from) spans.push({ state, fromUs: from, toUs: to, reason, note, log, firstSeq, lastSeq })
       }
       doneUs = Math.max(doneUs, span.toUs)
     }

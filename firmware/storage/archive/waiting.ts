@@ -26,14 +26,14 @@ export function placeWaiting(
     else {
       const { afterUs, beforeUs } = bounds(boot)
       const times = { fromUs: afterUs, toUs: beforeUs, durationUs: toMonoUs - fromMonoUs }
-      undated.push({ state: 'onCard', ...times, log, boot, firstSeq, lastSeq })
+      undated.push({ state: 'onCard', ...times, fragments: lastSeq - firstSeq + 1, log, boot, firstSeq, lastSeq })
     }
   }
   return { dated, undated }
 }
 
 export function undatedSpan(row: FileRow, { afterUs, beforeUs }: Bounds): UndatedSpan {
-  const { log, boot, firstSeq, lastSeq, startUs, endUs } = row
+  const { log, boot, firstSeq, lastSeq, startUs, endUs, fragments } = row
   const times = { fromUs: afterUs, toUs: beforeUs, durationUs: endUs - startUs }
-  return { state: 'stored', ...times, log, boot, firstSeq, lastSeq }
+  return { state: 'stored', ...times, fragments, log, boot, firstSeq, lastSeq }
 }

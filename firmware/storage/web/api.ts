@@ -279,12 +279,15 @@ export const timeline = v.object({
       v.object({
         boot: text('of the camera'),
         fragments: count('on the disk'),
+        onCard: count('still on the card'),
         durationMs: durationMs('all together'),
         afterMs: orNull(ms('not earlier')),
         beforeMs: orNull(ms('not later')),
       }),
     ),
-    v.description('footage of boots that never knew the time: in the folder `undated`, on no timeline'),
+    v.description(
+      'footage of boots that never knew the time and may fall into this span: no state of `spans` tells of it',
+    ),
   ),
 })
 export type Timeline = v.InferOutput<typeof timeline>

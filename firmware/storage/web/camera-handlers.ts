@@ -3,8 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { HomewardError } from '../../wire/errors.ts'
 import type { StorageAgent } from '../agent.ts'
 import type { Archive } from '../archive/archive.ts'
-import type { IndexedFile } from '../archive/index.ts'
-import type { Camera, Timeline } from './api.ts'
+import type { Camera } from './api.ts'
 import { exportAnswer, exportSummary, HLS, mediaAnswer, spanPlaylist, stillAnswer } from './footage.ts'
 import { queryToken } from './gate.ts'
 import type { Handlers } from './handlers.ts'
@@ -13,7 +12,7 @@ import { findCamera } from './look.ts'
 import { parseMoment, parseSpan } from './moments.ts'
 import type { Monitor } from './monitor.ts'
 import { locksOf } from './retention-handlers.ts'
-import { timelineSpans } from './timeline.ts'
+import { timelineSpans, undatedBoots } from './timeline.ts'
 
 const HOUR_MS = 3_600_000
 /** A day that is 25 hours long, and some. */
@@ -63,8 +62,9 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
       const { fromUs, toUs } = parseSpan(query, TIMELINE_MAX_MS)
       const nowMs = toMs(agent.clock.wallUs())
       const span = { fromMs: toMs(fromUs), toMs: toMs(toUs) }
-      const spans = timelineSpans(archive().timeline(key, fromUs, toUs), span, backlogFrom(agent, key, nowMs), nowMs)
-      return { ...span, nowMs, spans, locks: locksOf(agent, key), undated: undatedOf(archive().undatedFiles(key)) }
+      const { spans, undated } = archive().timeline(key, fromUs, toUs)
+      const shown = { spans: timelineSpans(spans), undated: undatedBoots(undated) }
+      return { ...span, nowMs, ...shown, locks: locksOf(agent, key) }
     },
     'GET /api/v1/cameras/{camera}/playlist.m3u8': ({ params, query, request }) =>
       spanPlaylist(archive(), find(params.camera), parseSpan(query, PLAYLIST_MAX_MS), suffixFor(request)),
@@ -124,24 +124,6 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
 function suffixFor(request: FastifyRequest): string {
   const token = queryToken(request)
   return token === undefined ? '' : `?token=${encodeURIComponent(token)}`
-}
-
-/** Since when the camera has footage that is not here yet; it says so every few seconds. */
-function backlogFrom({ intake }: StorageAgent, key: Uint8Array, nowMs: number): number | undefined {
-  const { camera, lastSeenUs } = intake.statusOf(key)
-  const waiting = camera?.rings.filter(({ unackedBytes }) => unackedBytes > 0) ?? []
-  const oldestMs = Math.max(0, ...waiting.map(({ oldestUnackedAgeMs }) => oldestUnackedAgeMs))
-  return waiting.length === 0 || lastSeenUs === undefined ? undefined : Math.min(nowMs, toMs(lastSeenUs)) - oldestMs
-}
-
-function undatedOf(files: readonly IndexedFile[]): Timeline['undated'] {
-  const boots = new Map<string, Timeline['undated'][number]>()
-  for (const { row } of files) {
-    const known = boots.get(row.boot) ?? { boot: row.boot, fragments: 0, durationMs: 0, afterMs: null, beforeMs: null }
-    const durationMs = known.durationMs + (row.endUs - row.startUs) / 1000
-    boots.set(row.boot, { ...known, fragments: known.fragments + row.fragments, durationMs })
-  }
-  return [...boots.values()]
 }
 
 /** Until `holds`, asked again with each fragment of the camera that is stored; or for so long that a player asks again. */

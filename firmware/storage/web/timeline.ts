@@ -1,102 +1,71 @@
-/** A camera's time as the page shows it: one state for each moment, the surest one where several know something. Pure. */
-import type { Timeline as ArchiveTimeline, LedgeredSpan } from '../archive/timeline.ts'
+/** A camera's time as the page shows it: what the archive knows, in the words and milliseconds of the API. Pure. */
+import type { TimelineSpan as ArchiveSpan, Timeline as ArchiveTimeline, UndatedSpan } from '../archive/timeline.ts'
 import type { SpanState, Timeline } from './api.ts'
 
 export type TimelineSpan = Timeline['spans'][number]
+type UndatedBoot = Timeline['undated'][number]
 
-/** What is on the disk is certain; what a camera should still have is only a hope. */
-const SUREST_FIRST: readonly SpanState[] = ['stored', 'lost', 'expired', 'camera-off', 'on-card']
 /** Stamps come from arrival times: less than this between two pieces is no gap. */
 const JOIN_MS = 1000
 
-/** `backlogFromMs`: since when the camera has what is not here yet. */
-export function timelineSpans(
-  { stored, ledger }: ArchiveTimeline,
-  span: { readonly fromMs: number; readonly toMs: number },
-  backlogFromMs: number | undefined,
-  nowMs: number,
-): TimelineSpan[] {
-  const all: TimelineSpan[] = [
-    ...stored.map((one): TimelineSpan => ({ state: 'stored', ...timesOf(one) })),
-    ...ledger.flatMap(ledgered),
-    ...(backlogFromMs === undefined || backlogFromMs >= nowMs
-      ? []
-      : [{ state: 'on-card' as const, fromMs: backlogFromMs, toMs: nowMs }]),
-  ]
-  const clipped = all
-    .map((one) => ({ ...one, fromMs: Math.max(one.fromMs, span.fromMs), toMs: Math.min(one.toMs, span.toMs) }))
-    .filter(({ fromMs, toMs }) => fromMs < toMs)
-  return joined(layered(clipped))
-}
+const STATES = {
+  stored: 'stored',
+  onCard: 'on-card',
+  lost: 'lost',
+  cameraOff: 'camera-off',
+  expired: 'expired',
+} as const satisfies Record<ArchiveSpan['state'], SpanState>
 
-const timesOf = ({ fromUs, toUs }: { readonly fromUs: number; readonly toUs: number }) => ({
-  fromMs: Math.round(fromUs / 1000),
-  toMs: Math.round(toUs / 1000),
-})
+const toMs = (us: number) => Math.round(us / 1000)
 
-function ledgered(entry: LedgeredSpan): TimelineSpan[] {
-  const { kind, reason, note, first, last } = entry
-  // Kept apart under a number that other footage has: that one is stored.
-  if (kind === 'conflict') return []
-  const about = { ...timesOf(entry), reason, ...(note === '' ? {} : { note }) }
-  if (kind === 'expired') return [{ state: 'expired', ...about }]
-  if (kind === 'gap' && reason === 'camera-off') return [{ state: 'camera-off', ...about }]
-  return [
-    {
-      state: 'lost',
-      ...about,
-      ...(kind === 'quarantine' ? { reason: 'quarantined' } : {}),
-      fragments: last - first + 1,
-    },
-  ]
-}
-
-/** Of each span what no surer one covers, by start. */
-function layered(spans: readonly TimelineSpan[]): TimelineSpan[] {
+/** Neighbours of the same kind are one span. What is shorter than the joint between two others is left out. */
+export function timelineSpans(spans: ArchiveTimeline['spans']): TimelineSpan[] {
   const result: TimelineSpan[] = []
-  let covered: { fromMs: number; toMs: number }[] = []
-  for (const state of SUREST_FIRST) {
-    const layer = spans.filter((span) => span.state === state).sort((a, b) => a.fromMs - b.fromMs)
-    let at = 0
-    let reachedMs = Number.NEGATIVE_INFINITY
-    for (const span of layer) {
-      let fromMs = Math.max(span.fromMs, reachedMs)
-      while ((covered[at]?.toMs ?? Number.POSITIVE_INFINITY) <= fromMs) at += 1
-      for (let next = at; fromMs < span.toMs; next += 1) {
-        const block = covered[next]
-        const toMs = Math.min(span.toMs, block?.fromMs ?? Number.POSITIVE_INFINITY)
-        if (toMs > fromMs) result.push({ ...span, fromMs, toMs })
-        if (block === undefined || block.fromMs >= span.toMs) break
-        fromMs = Math.max(fromMs, block.toMs)
-      }
-      reachedMs = Math.max(reachedMs, span.toMs)
-    }
-    covered = union([...covered, ...layer])
-  }
-  return result.sort((a, b) => a.fromMs - b.fromMs)
-}
-
-function union(spans: readonly { readonly fromMs: number; readonly toMs: number }[]) {
-  const merged: { fromMs: number; toMs: number }[] = []
-  for (const { fromMs, toMs } of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
-    const last = merged.at(-1)
-    if (last !== undefined && fromMs <= last.toMs) last.toMs = Math.max(last.toMs, toMs)
-    else merged.push({ fromMs, toMs })
-  }
-  return merged
-}
-
-function joined(spans: readonly TimelineSpan[]): TimelineSpan[] {
-  const result: TimelineSpan[] = []
+  const counted = new Set<string>()
   for (const span of spans) {
     const last = result.at(-1)
-    const isSame = last?.state === span.state && last.reason === span.reason && last.note === span.note
-    if (last === undefined || !isSame || span.fromMs - last.toMs >= JOIN_MS) {
-      result.push(span)
+    const fromMs = Math.max(toMs(span.fromUs), last?.toMs ?? 0)
+    const toEndMs = toMs(span.toUs)
+    if (toEndMs <= fromMs) continue
+    const { reason, note } = span
+    const fragments = lostIn(span, counted)
+    const state = STATES[span.state]
+    const isSame = last?.state === state && (last.reason ?? '') === reason && (last.note ?? '') === note
+    if (last !== undefined && isSame && fromMs - last.toMs < JOIN_MS) {
+      const sum = (last.fragments ?? 0) + fragments
+      result[result.length - 1] = { ...last, toMs: toEndMs, ...(sum === 0 ? {} : { fragments: sum }) }
       continue
     }
-    const fragments = (last.fragments ?? 0) + (span.fragments ?? 0)
-    result[result.length - 1] = { ...last, toMs: span.toMs, ...(fragments === 0 ? {} : { fragments }) }
+    result.push({
+      ...{ state, fromMs, toMs: toEndMs },
+      ...(reason === '' ? {} : { reason }),
+      ...(note === '' ? {} : { note }),
+      ...(fragments === 0 ? {} : { fragments }),
+    })
   }
   return result
+}
+
+/** The numbers of an entry count once, also when footage covers its middle and it shows as two spans. */
+function lostIn({ state, log, firstSeq, lastSeq }: ArchiveSpan, counted: Set<string>): number {
+  const entry = `${log}-${firstSeq}-${lastSeq}`
+  if (state !== 'lost' || counted.has(entry)) return 0
+  counted.add(entry)
+  return lastSeq - firstSeq + 1
+}
+
+/** One line for each boot; the oldest possible first. */
+export function undatedBoots(spans: readonly UndatedSpan[]): UndatedBoot[] {
+  const boots = new Map<string, UndatedBoot>()
+  for (const { state, boot, fromUs, toUs, durationUs, fragments } of spans) {
+    const bounds = { afterMs: fromUs === 0 ? null : toMs(fromUs), beforeMs: toMs(toUs) }
+    const known = boots.get(boot) ?? { boot, fragments: 0, onCard: 0, durationMs: 0, ...bounds }
+    boots.set(boot, {
+      ...known,
+      fragments: known.fragments + (state === 'stored' ? fragments : 0),
+      onCard: known.onCard + (state === 'onCard' ? fragments : 0),
+      durationMs: known.durationMs + durationUs / 1000,
+    })
+  }
+  return [...boots.values()].sort((a, b) => (a.afterMs ?? 0) - (b.afterMs ?? 0))
 }

@@ -100,6 +100,8 @@ function homeOf(agent: StorageAgent, web: Web, folder: string): WebHome {
       .map((cookie) => cookie.split(';')[0])
       .join('; ')
   }
+  // One boot's two clocks go together: longer ago than any footage of the tests.
+  const bootedUs = nowUs() - 100 * 86_400 * SECOND
   let session: Promise<string> | undefined
   return {
     ...{ agent, web, port, folder, ask, signIn },
@@ -112,7 +114,8 @@ function homeOf(agent: StorageAgent, web: Web, folder: string): WebHome {
       return ask(path, { method: method ?? 'POST', headers, ...sent })
     },
     store: async (plan, payload) => {
-      const header = headerOf(plan)
+      const mono = plan.wallUs === undefined || plan.clock === 'none' ? {} : { monoUs: plan.wallUs - bootedUs }
+      const header = headerOf({ ...mono, ...plan })
       const receivedUs = agent.clock.wallUs()
       await agent.archive.store(CAMERA, header, payload ?? { init: INIT, fragment: mediaAt(plan.seq) }, receivedUs)
       agent.traffic.stored(CAMERA, header, 500, receivedUs)
