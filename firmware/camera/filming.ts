@@ -5,6 +5,7 @@ import type { Channel } from '../link/channel.ts'
 import type { Identity } from '../link/identity.ts'
 import { PairKeys, tokenTags } from '../link/pair.ts'
 import type { Pairing, PairingFile } from '../link/pairing.ts'
+import { pathReason } from '../link/path-reason.ts'
 import type { FreshnessSource } from '../link/replay.ts'
 import { LogSealer } from '../link/seal.ts'
 import { ServerAddresses } from '../link/server-addresses.ts'
@@ -100,7 +101,11 @@ export class Filming {
       link: { onChannel: (listener) => this.#onChannel(listener) },
       ...{ clock, boot },
       name: () => pairingFile.current?.name ?? pairing.wantedName,
-      report: () => ({ state: this.capture.state.state, captured: this.recorder.counts.captured }),
+      report: () => {
+        const why = pathReason(this.#link.status())
+        const report = { state: this.capture.state.state, captured: this.recorder.counts.captured }
+        return why === undefined ? report : { ...report, why }
+      },
       onAlarm: (alarm) =>
         alarm === undefined
           ? log.info('the storage device keeps footage again')

@@ -29,8 +29,8 @@ export interface UplinkOptions {
   readonly name: () => string
   /** 16 hex digits of this boot. */
   readonly boot: string
-  /** What the camera is doing, and the fragments captured since the start. */
-  readonly report: () => { readonly state: string; readonly captured: number }
+  /** What the camera is doing, the fragments captured since the start, and why the channel takes its path. */
+  readonly report: () => { readonly state: string; readonly captured: number; readonly why?: string }
   /** The storage device's clock, learned with every channel. */
   readonly onPeerTime?: (time: PeerTime) => void
   /** The storage device keeps nothing right now; undefined when it does again. */

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { isHomewardError } from '../wire/errors.ts'
-import { describeVerify, isSound, parseMoment, table } from './storage-text.ts'
+import { describeCameras, describeVerify, isSound, parseMoment, table } from './storage-text.ts'
 
 test('moments', () => {
   const noon = Date.UTC(2026, 4, 1, 12) * 1000
@@ -29,6 +29,18 @@ test('a table lines up', () => {
     ]),
     ['a     b', 'long  c'],
   )
+})
+
+test('cameras that are relayed say why', () => {
+  const camera = { uid: 'ABCDEFGH', folder: 'x', forgottenAt: null, bytes: 0, fragments: 0, lastAt: null }
+  const cameras = [
+    { ...camera, name: 'Door', path: 'lan', why: 'in the same network' },
+    { ...camera, name: 'Barn', path: 'relay-udp', why: 'relayed by the P2P server, because it is far away' },
+    { ...camera, name: 'Old one', path: 'relay-tls' },
+  ]
+  const lines = describeCameras({ cameras, refusals: [] }).split('\n')
+  assert.is(lines.length, 4)
+  assert.is(lines[3], 'Barn: relayed by the P2P server, because it is far away.')
 })
 
 test('a report names what is wrong, and a gap is not wrong', () => {

@@ -124,6 +124,7 @@ interface CameraAnswer {
   readonly folder: string
   readonly forgottenAt: string | null
   readonly path?: string
+  readonly why?: string
   readonly bytes: number
   readonly fragments: number
   readonly lastAt: string | null
@@ -142,11 +143,14 @@ export function describeCameras(answer: unknown): string {
     const last = camera.lastAt === null ? 'nothing stored yet' : `last footage ${camera.lastAt}`
     return [camera.name, camera.uid.slice(0, 7), state, formatBytes(camera.bytes), last]
   })
+  const detours = cameras.flatMap(({ name, path, why }) =>
+    path?.startsWith('relay') === true && why !== undefined ? [`${name}: ${why}.`] : [],
+  )
   const notes = refusals.map(
     ({ name, camera, why }) =>
       `Refused: ${name || 'a camera'} (${camera.slice(0, 7)}), its setup code ${why === 'TOKEN_USED' ? 'was used by another camera' : 'had expired'}.`,
   )
-  return [...table(rows), ...notes].join('\n')
+  return [...table(rows), ...detours, ...notes].join('\n')
 }
 
 /** Columns as wide as their widest cell. */

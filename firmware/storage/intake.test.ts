@@ -126,7 +126,7 @@ class SealedCamera {
       name: 'Front door',
       boot: BOOT,
       sources: () => [this.ring],
-      status: () => ({ state: 'streaming', captured: this.#seq, acked: 0, rings: [] }),
+      status: () => ({ state: 'streaming', captured: this.#seq, acked: 0, rings: [], why: 'in the same network' }),
       acked: (source, log, ranges) => {
         for (const [first, last] of ranges) this.#safe.set(log, addRange(this.#safe.get(log) ?? [], first, last))
         source.ack(log, ranges)
@@ -156,6 +156,7 @@ test('sealed records become footage; the camera is listed with what is known of 
   assert.equal(home.rig.archive.durable(publicKey, camera.ring.log, 0, 99), [[0, 6]])
   const status = home.intake.statusOf(publicKey)
   assert.equal([status.connected, status.path, status.ownName], [true, 'lan', 'Front door'])
+  assert.is(status.why, 'in the same network')
   assert.equal(
     { ...status.received, bytes: 0 },
     { fragments: 4, bytes: 0, duplicates: 0, conflicts: 0, gaps: 1, quarantined: 0 },

@@ -55,6 +55,8 @@ export interface IntakeStatus {
   readonly ownName: string | undefined
   /** Of the newest channel. */
   readonly path: ChannelPath | undefined
+  /** Why this path, as the camera says; older ones do not. */
+  readonly why: string | undefined
   /** Wall time, as all of these. */
   readonly connectedUs: number | undefined
   readonly lastSeenUs: number | undefined
@@ -74,6 +76,7 @@ export interface IntakeStatus {
 interface OpenSession {
   readonly session: StorageSession
   readonly path: ChannelPath
+  why: string | undefined
 }
 
 interface CameraState {
@@ -129,9 +132,9 @@ export class Intake {
   statusOf(camera: Uint8Array): IntakeStatus {
     const state = this.#cameras.get(toHex(camera)) ?? newState(camera)
     const { ownName, connectedUs, lastSeenUs, lastFragment, received, status } = state
-    const path = state.sessions.at(-1)?.path
+    const { path, why } = state.sessions.at(-1) ?? { path: undefined, why: undefined }
     const connected = path !== undefined
-    return { connected, ownName, path, connectedUs, lastSeenUs, lastFragment, received, camera: status }
+    return { connected, ownName, path, why, connectedUs, lastSeenUs, lastFragment, received, camera: status }
   }
 
   /** Asks the camera for a record once more. False: it is not connected, or cannot be asked. */
@@ -154,6 +157,7 @@ export class Intake {
     this.#cameras.set(id, state)
     const entry: OpenSession = {
       path: channel.path,
+      why: undefined,
       session: new StorageSession(
         channel,
         this.#ownerOf(state, () => entry),
@@ -199,6 +203,7 @@ export class Intake {
       },
       status: ({ type: _, ...status }) => {
         state.status = status
+        entry().why = status.why
       },
       kept: ({ header, bytes, receivedUs, outcome }) => {
         state.lastSeenUs = receivedUs

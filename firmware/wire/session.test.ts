@@ -47,6 +47,7 @@ const fromCamera: CameraMessage[] = [
         card: 'ok',
       },
     ],
+    why: 'relayed, because nothing answers',
   },
   { type: 'bye', code: 'CANCELLED', text: 'stopping' },
 ]
@@ -170,6 +171,10 @@ test('what no camera may say is refused', () => {
     [
       '5 rings',
       cameraControl({ type: 'status', ...moment, state: '', captured: 0, acked: 0, rings: Array(5).fill(ring) }),
+    ],
+    [
+      'a reason too long',
+      cameraControl({ type: 'status', ...moment, state: '', captured: 0, acked: 0, rings: [], why: 'w'.repeat(201) }),
     ],
     ['a piece of nothing', fromHex('02070000000000000005000000')],
     ['a piece past its total', fromHex('02070000000300000005000000010203')],

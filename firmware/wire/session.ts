@@ -108,6 +108,7 @@ const cameraMessage = v.variant('type', [
     rings: v.pipe(v.array(ring), v.maxLength(STATUS_RINGS_MAX)),
     heard: v.exactOptional(v.object({ wallUs: count, monoUs: count })),
     backlog: v.exactOptional(v.pipe(v.array(waiting), v.maxLength(BACKLOG_MAX))),
+    why: v.exactOptional(text),
   }),
   bye,
 ])
@@ -145,6 +146,7 @@ const storageMessage = v.variant('type', [
  * - `unheld`: what `heal` asked for is not on the card any more, or cannot be read.
  * - `status` every few seconds; `captured` and `acked` count fragments since the agent started. `heard`: the storage device's
  *   last time and when it came, which bounds the camera's own from below. `backlog`: what waits on the camera, oldest log first.
+ *   `why`: why the channel takes this path, for a person.
  */
 export type CameraMessage = v.InferOutput<typeof cameraMessage>
 

@@ -51,7 +51,7 @@ export interface CameraSessionOwner {
   readonly boot: string
   /** Every ring that is attached. */
   sources(): readonly RecordSource[]
-  status(): Pick<CameraStatus, 'state' | 'captured' | 'acked' | 'rings' | 'backlog'>
+  status(): Pick<CameraStatus, 'state' | 'captured' | 'acked' | 'rings' | 'backlog' | 'why'>
   /** The rings' own `ack` is called by the owner, which knows what is still attached. */
   acked(source: RecordSource, log: string, ranges: readonly Range[], kind: AckKind): void
   /** Acknowledged before, on this channel or another. */
@@ -287,11 +287,12 @@ export class CameraSession {
   }
 
   #reportStatus(): void {
-    const { state, captured, acked, rings, backlog } = this.#owner.status()
+    const { state, captured, acked, rings, backlog, why } = this.#owner.status()
     const shown = {
       ...{ state: clipName(state), captured, acked, rings: rings.slice(0, STATUS_RINGS_MAX) },
       ...(this.#heard === undefined ? {} : { heard: this.#heard }),
       ...(backlog === undefined ? {} : { backlog: boundBacklog(backlog) }),
+      ...(why === undefined ? {} : { why: clipText(why) }),
     }
     this.#sender.tell({ type: 'status', ...this.#moment(), ...shown })
     this.#timer?.cancel()

@@ -117,7 +117,7 @@ function cameraLook(
     link: {
       connected: status.connected,
       path: status.path ?? null,
-      why: status.path === undefined ? null : whyPath(status.path, agent.server.status.nat),
+      why: status.path === undefined ? null : (status.why ?? whyPath(status.path, agent.server.status.nat)),
       sinceMs: status.connected ? orNull(status.connectedUs) : null,
       lastSeenMs: orNull(status.lastSeenUs),
     },
@@ -163,6 +163,7 @@ function stateOf(
   return lastSeenUs === undefined && (stored?.fragments ?? 0) === 0 ? 'never-seen' : 'offline'
 }
 
+/** As far as it shows from here, for cameras that do not say. */
 function whyPath(path: NonNullable<IntakeStatus['path']>, nat: string | undefined): string {
   switch (path) {
     case 'lan':
