@@ -21,6 +21,7 @@ demo: build ## P2P server, storage device and camera on this machine, until Ctrl
 test: build ## everything that is checked: format, lint, types, shell scripts, all tests (ONLY=ring for some)
 	@scripts/need ffmpeg shellcheck busybox strace iproute2:ip nftables:nft conntrack
 	-@scripts/need redis-server
+	-@scripts/need chromium
 	@scripts/check
 	@exec $(NODE) --import tsx scripts/test/run.ts $(ONLY)
 
@@ -43,6 +44,7 @@ console: $(PACKAGES) ## a device's serial console on this terminal (PORT=/dev/tt
 build: $(PACKAGES) ## compile firmware/ into dist/
 	@rm -rf dist
 	@node_modules/.bin/tsc -p tsconfig.build.json
+	@node_modules/.bin/vite build --config firmware/storage/ui/vite.config.ts
 	@chmod +x dist/cli/main.js
 
 $(PACKAGES): package.json package-lock.json

@@ -25,7 +25,7 @@ export async function addPage(
   if (built) {
     await app.register(fastifyStatic, {
       root: folder,
-      index: INDEX,
+      index: false,
       preCompressed: true,
       dotfiles: 'deny',
       cacheControl: false,
@@ -34,6 +34,8 @@ export async function addPage(
         reply.header('cache-control', hashed ? `private, max-age=${YEAR_S}, immutable` : 'no-cache')
       },
     })
+    // By its name: for a folder the plug-in looks for a compressed folder, and finds nothing.
+    app.get('/', (_request, reply) => reply.sendFile(INDEX))
   } else app.get('/', (_request, reply) => reply.code(503).type('text/plain; charset=utf-8').send(NOT_BUILT))
   app.setNotFoundHandler(async (request) => {
     const path = request.url.split('?')[0] ?? ''

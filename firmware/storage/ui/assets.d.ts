@@ -1,0 +1,2 @@
+/** What vite bundles that is no TypeScript. */
+declare module '*.css'
