@@ -198,7 +198,9 @@ class Build {
   #addRows(path: string, init: InitSegment, entries: readonly SoundEntry[]): void {
     const first = entries[0]
     if (first === undefined) throw new HomewardError('MEDIA_MALFORMED', 'no fragment in it can be read')
-    const shiftUs = this.#moved.get(nameOf(toHex(first.entry.camera), first.entry.log, first.entry.seq))?.shiftAtUs.get(path)
+    const shiftUs = this.#moved
+      .get(nameOf(toHex(first.entry.camera), first.entry.log, first.entry.seq))
+      ?.shiftAtUs.get(path)
     const id = fileIdOf(shifted(first.entry, shiftUs))
     let row: FileRow | undefined
     for (const read of entries) {
