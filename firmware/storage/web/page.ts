@@ -29,9 +29,9 @@ export async function addPage(
       preCompressed: true,
       dotfiles: 'deny',
       cacheControl: false,
-      setHeaders: (reply, path) => {
+      setHeaders: (response, path) => {
         const hashed = path.includes(HASHED_FOLDER)
-        reply.header('cache-control', hashed ? `private, max-age=${YEAR_S}, immutable` : 'no-cache')
+        response.setHeader('cache-control', hashed ? `private, max-age=${YEAR_S}, immutable` : 'no-cache')
       },
     })
     // By its name: for a folder the plug-in looks for a compressed folder, and finds nothing.
