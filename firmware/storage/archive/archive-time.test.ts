@@ -6,6 +6,7 @@ import { randomBelow, seededRandom } from '../../platform/random.ts'
 import type { CameraMoment, WaitingSpan } from '../../wire/session.ts'
 import {
   BOOT,
+  bytesOf,
   CAMERA,
   footage,
   headerOf,
@@ -18,6 +19,7 @@ import {
   SECOND,
   T0,
 } from './archive-fixture.ts'
+import type { IndexedFile } from './index.ts'
 import { FakeIndexHome } from './index-store-fake.ts'
 import { reindexArchive } from './reindex.ts'
 
@@ -60,6 +62,43 @@ async function checkSound({ archive, disk, clock }: Rig, fragments: number, what
   const again = await makeRig({ disk, home })
   assert.equal(again.archive.dumpIndex(), rows, what)
   await again.archive.close()
+}
+
+function filesOf({ archive }: Rig): IndexedFile[] {
+  return [...archive.undatedFiles(CAMERA), ...archive.files(CAMERA, 0, T0 * 2)]
+}
+
+/** Bytes of one of its fragments change, and it comes once more; `late`: when it was given up already. */
+async function spoilAndHeal(rig: Rig, { id }: IndexedFile, plans: readonly Plan[], late: boolean): Promise<void> {
+  await rig.archive.settledDates()
+  const file = rig.archive.file(id)
+  const [fragment] = file === undefined ? [] : rig.archive.fragmentsOf(file)
+  if (file === undefined || fragment === undefined) return
+  const { log, seq, row } = fragment
+  const bytes = await bytesOf(rig.disk, file.row.path)
+  const at = row.offset + row.bytes - 1
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+  const spoilt = await rig.disk.open(`${ROOT}/${file.row.path}`, 'write')
+  await spoilt.write([bytes.subarray(at, at + 1)], at)
+  await spoilt.datasync()
+  await spoilt.close()
+  await rig.archive.noteDamaged(CAMERA, log, seq, 'its SHA-256 differs')
+  if (late) await rig.archive.giveUpDamaged(CAMERA, log, seq)
+  await storeAgain(rig, plans, log, seq)
+}
+
+async function removeAndHeal(rig: Rig, { id }: IndexedFile, plans: readonly Plan[]): Promise<void> {
+  await rig.archive.settledDates()
+  const file = rig.archive.file(id)
+  if (file === undefined || file.row.state === 'open') return
+  await rig.disk.remove(`${ROOT}/${file.row.path}`)
+  await rig.archive.noteGone(file)
+  for (let seq = file.row.firstSeq; seq <= file.row.lastSeq; seq++) await storeAgain(rig, plans, id.log, seq)
+}
+
+async function storeAgain({ store }: Rig, plans: readonly Plan[], log: string, seq: number): Promise<void> {
+  const plan = plans.find((one) => one.log === log && one.seq === seq)
+  if (plan !== undefined) assert.is(await store(plan), 'stored', `${log}-${seq}, seed ${SEED}`)
 }
 
 test('footage from before the clock was known gets its date with the first session, and its name', async () => {
@@ -246,6 +285,7 @@ test('cut at every call to the disk while footage is dated, nothing is lost, dou
 test(`whatever the clocks do, every fragment is there once, in the order of its boot, seed ${SEED}`, async () => {
   const random = seededRandom(SEED)
   const pick = <T>(list: readonly T[]): T => list[randomBelow(random, list.length)] as T
+  const what = (round: number) => `round ${round}, seed ${SEED}`
   for (let round = 0; round < ROUNDS; round++) {
     const rig = await makeRig()
     const plans: Plan[] = [BOOT, BOOT2, BOOT3].flatMap((boot, number) =>
@@ -256,9 +296,17 @@ test(`whatever the clocks do, every fragment is there once, in the order of its 
         return { seq, boot, log: `00000000000000${number}a`, monoUs: (9 + seq) * SECOND, wallUs, clock }
       }),
     )
+    const busy: Promise<unknown>[] = []
     for (let left = [...plans]; left.length > 0; ) {
       const [plan] = left.splice(randomBelow(random, left.length), 1)
-      if (plan !== undefined) assert.is(await rig.store(plan), 'stored')
+      if (plan !== undefined) assert.is(await rig.store(plan), 'stored', what(round))
+      const file = pick(filesOf(rig))
+      const fate = randomBelow(random, 40)
+      // Not waited for: the clocks go on meanwhile.
+      if (fate === 0) busy.push(rig.archive.expire(file, 'old'))
+      if (fate === 1) busy.push(rig.archive.lock(CAMERA, T0, T0 + 3600 * SECOND, ''))
+      if (fate === 2) await spoilAndHeal(rig, file, plans, pick([true, false]))
+      if (fate === 3) await removeAndHeal(rig, file, plans)
       if (randomBelow(random, 6) === 0) {
         const number = randomBelow(random, 3)
         const shiftUs = pick([0, 0, 0, 86_400 * SECOND])
@@ -269,10 +317,11 @@ test(`whatever the clocks do, every fragment is there once, in the order of its 
         await rig.archive.moment(CAMERA, ...moment(atUs, boot, zero, { backlog }))
       }
     }
+    await Promise.all(busy)
     await rig.archive.settledDates()
     for (const [number, boot] of [BOOT, BOOT2, BOOT3].entries()) {
       const log = `00000000000000${number}a`
-      assert.equal(rig.archive.durable(CAMERA, log, 0, 99), [[0, 11]])
+      assert.equal(rig.archive.durable(CAMERA, log, 0, 99), [[0, 11]], what(round))
       const dated = rig.archive.files(CAMERA, 0, T0 * 2).filter(({ row }) => row.boot === boot)
       const rows = dated.flatMap((file) => rig.archive.fragmentsOf(file))
       const byTime = [...rows].sort((a, b) => a.row.startUs - b.row.startUs).map(({ seq }) => seq)
@@ -283,10 +332,11 @@ test(`whatever the clocks do, every fragment is there once, in the order of its 
         assert.equal(
           byTime,
           [...byTime].sort((a, b) => a - b),
-          `${boot} in round ${round}`,
+          `${boot} in ${what(round)}`,
         )
     }
-    await checkSound(rig, plans.length, `round ${round}`)
+    const [account] = (await rig.archive.verify({ deep: false })).accounts
+    await checkSound(rig, plans.length - (account?.counts.expired ?? 0), what(round))
   }
 })
 

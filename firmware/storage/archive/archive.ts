@@ -39,6 +39,7 @@ import type { DamagedRow, KeepRow, LockRow } from './rows.ts'
 import { type Started, startArchive } from './start.ts'
 import { buildTimeline, type Timeline } from './timeline.ts'
 import { type CameraTotals, totalsOf } from './totals.ts'
+import { Turns } from './turns.ts'
 import { checkOneFile, type VerifyOptions, type VerifyReport, verifyArchive } from './verify.ts'
 import { placeWaiting, undatedSpan } from './waiting.ts'
 import { Writer } from './writer.ts'
@@ -83,6 +84,7 @@ export class Archive {
   /** What waits on each camera, as it said last. */
   readonly #onCard = new Map<string, readonly WaitingSpan[]>()
   #counted: { readonly bytes: number; readonly ledgers: readonly Omit<CameraLedger, 'onCard'>[] } | undefined
+  readonly #turns = new Turns()
   #dating: Promise<void> = Promise.resolve()
   #index: ArchiveIndex
   #closing: Promise<void> | undefined
@@ -136,10 +138,11 @@ export class Archive {
     if (header.kind !== 'fragment' || !equalBytes(camera, header.camera)) {
       throw new HomewardError('INTERNAL', 'store takes fragments of the camera that is named')
     }
+    await this.#ensureFolder(camera)
+    // From here to where it is pending nothing waits: whoever dates its boot anew finds it.
     // The header's own fields share memory with the whole record, and what is entered stays as long as its file is open.
     const placed = this.#place(camera, header, header.durationUs, receivedUs)
     const arrived = arrive(this.#inits, { ...placed, camera }, payload, receivedUs)
-    await this.#ensureFolder(camera)
     const name = `${toHex(camera)}/${header.log}/${header.seq}`
     for (;;) {
       const known = this.#known(arrived)
@@ -201,6 +204,16 @@ export class Archive {
   async gap(camera: Uint8Array, header: RecordHeader, reason: string, note = '', since?: Stamp): Promise<void> {
     if (!equalBytes(camera, header.camera)) throw new HomewardError('INTERNAL', 'a gap of another camera')
     await this.#ensureFolder(camera)
+    await this.#turns.together(() => this.#enterGap(camera, header, reason, note, since))
+  }
+
+  async #enterGap(
+    camera: Uint8Array,
+    header: RecordHeader,
+    reason: string,
+    note: string,
+    since: Stamp | undefined,
+  ): Promise<void> {
     const atUs = this.#nowUs()
     const placed = this.#place(camera, header, header.durationUs, atUs)
     const from = since === undefined ? undefined : this.#place(camera, since, 0, atUs)
@@ -213,7 +226,11 @@ export class Archive {
    * Deletes a file for good; its numbers stay durable and the ledger says when it went and why. A file in a locked span
    * stays, and so does one that is gone already.
    */
-  async expire(file: IndexedFile, reason: string): Promise<'expired' | 'locked' | 'gone'> {
+  expire(file: IndexedFile, reason: string): Promise<'expired' | 'locked' | 'gone'> {
+    return this.#turns.together(() => this.#expire(file, reason))
+  }
+
+  async #expire(file: IndexedFile, reason: string): Promise<'expired' | 'locked' | 'gone'> {
     const { id } = file
     if (this.#index.file(id)?.state === 'open') await this.#finish((open) => sameFile(open, file))
     const row = this.#index.file(id)
@@ -330,7 +347,11 @@ export class Archive {
   }
 
   /** A file is gone, behind the archive's back. The ledger says so; what its camera still has is stored anew. */
-  async noteGone(file: IndexedFile): Promise<void> {
+  noteGone(file: IndexedFile): Promise<void> {
+    return this.#turns.together(() => this.#noteGone(file))
+  }
+
+  async #noteGone(file: IndexedFile): Promise<void> {
     const { disk, root } = this.#settings
     const row = this.#index.file(file.id)
     if (row === undefined || row.state === 'open') return
@@ -574,6 +595,7 @@ export class Archive {
       folderOf: (key: Uint8Array) => this.#cameras.folderOf(key),
       finish: (files: (file: OpenFile) => boolean) => this.#finishSome(camera, boot, files),
       submit: (job: Job) => this.#submit(job),
+      alone: (work: () => Promise<void>) => this.#turns.alone(work),
     }
     this.#dating = this.#dating.then(() => dateAnew(parts, camera, boot, clock, which)).catch(() => undefined)
     return this.#dating

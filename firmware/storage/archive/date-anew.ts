@@ -11,10 +11,13 @@ import { SKEW_US } from './dating.ts'
 import type { ArchiveIndex, IndexedFile } from './index.ts'
 import { type Job, promised } from './jobs.ts'
 import type { FileDatedEntry, LedgerDatedEntry } from './journal-entry.ts'
+import type { FileId } from './keys.ts'
 import { fileFolder, fileName, type Stamp } from './names.ts'
 import type { OpenFile } from './open-file.ts'
 
 const LOOK_ROWS = 500
+/** Moved in one go: so long, what is to be deleted waits. */
+const MOVES_AT_ONCE = 64
 
 export interface DatingParts {
   readonly disk: Disk
@@ -25,6 +28,8 @@ export interface DatingParts {
   /** Closes open files and waits for it. */
   readonly finish: (which: (file: OpenFile) => boolean) => Promise<void>
   readonly submit: (job: Job) => Promise<void>
+  /** Nothing is deleted meanwhile, nor entered into the ledger without a date. */
+  readonly alone: (work: () => Promise<void>) => Promise<void>
 }
 
 /** Boots whose clock is known and that still have something without a date: a power cut came in between. */
@@ -58,32 +63,46 @@ export async function dateAnew(
     // Years of footage: whatever else is to be done comes in between.
     if (++looked % LOOK_ROWS === 0) await nextTurn()
   }
-  const moves = await Promise.all(files.map((file) => moveOf(parts, file, clock)))
+  const troubles: unknown[] = []
+  const enter = async (jobs: readonly Job[]) => {
+    for (const result of await Promise.allSettled(jobs.map(submit))) {
+      if (result.status === 'rejected') troubles.push(result.reason)
+    }
+  }
+  for (let at = 0; at < files.length; at += MOVES_AT_ONCE) {
+    const some = files.slice(at, at + MOVES_AT_ONCE)
+    await parts.alone(async () => {
+      const moves = await Promise.all(some.map(({ id }) => moveOf(parts, id, clock)))
+      await enter(moves.flatMap((move) => (move === undefined ? [] : [move])))
+    })
+    await nextTurn()
+  }
+  await parts.alone(() => enter(ledgerJobs(parts, camera, boot, clock)))
+  if (troubles.length > 0) throw troubles[0]
+}
+
+function ledgerJobs({ index, nowUs }: DatingParts, camera: Uint8Array, boot: string, clock: BootClock): Job[] {
   const rows = index()
     .undatedLedger(camera)
     .filter(({ row }) => row.boot === boot)
-  const entries = rows.map(({ row }): LedgerDatedEntry => {
+  return rows.map(({ row }): Job => {
     const { log, first, kind, startUs } = row
     const shiftUs = wallAt(clock, startUs) - startUs
-    return { type: 'dated-ledger', atUs: parts.nowUs(), camera: toHex(camera), log, first, kind, boot, shiftUs }
+    const entry: LedgerDatedEntry = {
+      ...{ type: 'dated-ledger', atUs: nowUs(), camera: toHex(camera), log, first, kind, boot, shiftUs },
+    }
+    return { kind: 'ledger', entry, aside: [], ...promised() }
   })
-  const jobs = [
-    ...moves.flatMap((entry): Job[] => {
-      if (entry === undefined) return []
-      const rename = { from: entry.from, to: entry.path }
-      return [{ kind: 'ledger', entry, aside: [], rename, ...promised() }]
-    }),
-    ...entries.map((entry): Job => ({ kind: 'ledger', entry, aside: [], ...promised() })),
-  ]
-  await Promise.all(jobs.map(submit))
 }
 
-/** Undefined when the file is not where its row says, or something stands where it would go. */
+/** Undefined when the file is gone, not where its row says, or something stands where it would go. */
 async function moveOf(
-  { disk, root, nowUs, folderOf }: DatingParts,
-  { id, row }: IndexedFile,
+  { disk, root, index, nowUs, folderOf }: DatingParts,
+  id: FileId,
   clock: BootClock,
-): Promise<FileDatedEntry | undefined> {
+): Promise<Job | undefined> {
+  const row = index().file(id)
+  if (row === undefined) return undefined
   const { camera, log, firstSeq } = id
   const startUs = wallAt(clock, row.monoUs)
   const stamp: Stamp = { boot: row.boot, monoUs: row.monoUs, wallUs: startUs, clock: 'synchronised' }
@@ -91,8 +110,9 @@ async function moveOf(
   const path = `${fileFolder(folder, stamp)}/${fileName(stamp, log, firstSeq)}`
   const free = path !== row.path && (await disk.stat(join(root, path))) === undefined
   if (!free || (await disk.stat(join(root, row.path))) === undefined) return undefined
-  return {
+  const entry: FileDatedEntry = {
     ...{ type: 'dated-file', atUs: nowUs(), camera: toHex(camera), log, first: firstSeq, from: row.path, path },
     ...{ fromStartUs: id.startUs, startUs, shiftUs: startUs - row.startUs },
   }
+  return { kind: 'ledger', entry, aside: [], rename: { from: row.path, to: path }, ...promised() }
 }

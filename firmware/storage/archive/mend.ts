@@ -12,7 +12,8 @@ import { sha256 } from './hash.ts'
 import { type Arrived, basesFor, placeAt } from './incoming.ts'
 import type { ArchiveIndex, IndexedFile } from './index.ts'
 import type { IndexBatch } from './index-batch.ts'
-import type { FragmentRow } from './rows.ts'
+import { isDated, type Stamp } from './names.ts'
+import type { FileRow, FragmentRow } from './rows.ts'
 import { readAt, readEntry } from './scan.ts'
 
 export interface MendParts {
@@ -48,7 +49,7 @@ export async function mendFragment(parts: MendParts, arrived: Arrived): Promise<
     await mendInit(file, arrived, found)
     const bases = row.fileFirstSeq === seq ? basesFor(arrived) : await basesIn(file, index, found)
     if (bases === undefined) throw cannot(found, seq, 'nothing in its file can be read')
-    const { placed, parts: bytes } = placeAt(row.offset, bases, { ...arrived, receivedUs: row.receivedUs })
+    const { placed, parts: bytes } = placeAt(row.offset, bases, asWritten(arrived, row, found.row))
     if (placed.bytes !== row.bytes || placed.headerBytes !== row.headerBytes) {
       throw cannot(found, seq, `${placed.bytes} bytes are to stand where ${row.bytes} stood`)
     }
@@ -60,6 +61,15 @@ export async function mendFragment(parts: MendParts, arrived: Arrived): Promise<
     await file.close()
   }
   return (rows) => rows.removeDamaged(camera, log, seq)
+}
+
+/** With the stamps of the first time: the clock of its boot may have become known since, or better known. */
+function asWritten(arrived: Arrived, row: FragmentRow, { shiftUs = 0 }: FileRow): Arrived {
+  const { boot, monoUs, clock: now } = arrived
+  const clock = now === 'none' ? 'synchronised' : now
+  const stamp: Stamp = { boot, monoUs, wallUs: row.startUs - shiftUs, clock }
+  const undated = { wallUs: 0, clock: 'none' } as const
+  return { ...arrived, ...stamp, ...(isDated(stamp) ? {} : undated), receivedUs: row.receivedUs }
 }
 
 async function mendInit(file: DiskFile, { init, initHash }: Arrived, { row }: IndexedFile): Promise<void> {

@@ -14,11 +14,12 @@ import { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
 import { readJournal } from './journal.ts'
 import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
+import { fileOf } from './mend.ts'
 import { JOURNAL_PATH } from './names.ts'
 import { removeIfThere } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import type { FileRow } from './rows.ts'
-import { type Damage, readInit, type SoundEntry, scanFile } from './scan.ts'
+import { type Damage, readEntry, readInit, type SoundEntry, scanFile } from './scan.ts'
 import { finishRename, lockRoot, markIndex } from './start.ts'
 import { footageFiles } from './tree.ts'
 
@@ -243,6 +244,30 @@ class Build {
     }
     if (bytes > 0) this.#batch.putMeta('journal', String(bytes))
     await this.#flush()
+    for (const { camera, log, seq } of [...this.#index.damaged()]) {
+      if (!(await this.#isStillDamaged(camera, log, seq))) this.#batch.removeDamaged(camera, log, seq)
+    }
+    await this.#flush()
+  }
+
+  /** False when it was put back since, or has expired. */
+  async #isStillDamaged(camera: Uint8Array, log: string, seq: number): Promise<boolean> {
+    const { disk, root } = this.#settings
+    const row = this.#index.fragment(camera, log, seq)
+    const found = row === undefined ? undefined : fileOf(this.#index, camera, log, row)
+    if (row === undefined || found === undefined) return false
+    try {
+      const file = await disk.open(join(root, found.row.path), 'read')
+      try {
+        const read = await readEntry(file, await readInit(file), row.offset, await file.size(), true)
+        return read.kind === 'damaged'
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      this.problems.push({ path: found.row.path, why: error instanceof Error ? error.message : String(error) })
+      return true
+    }
   }
 
   async #flush(): Promise<void> {
