@@ -5,7 +5,7 @@
 import { toHex } from '../../wire/bytes.ts'
 import { addRange, countRanges, missingFrom, type Range } from '../../wire/ranges.ts'
 import type { WaitingSpan } from '../../wire/session.ts'
-import type { ArchiveIndex } from './index.ts'
+import { type ArchiveIndex, withRanges } from './index.ts'
 import type { LedgerRow } from './rows.ts'
 
 /** Numbers by state: `stored`, `on-card`, `quarantined`, `expired`, or the reason of a gap. */
@@ -86,7 +86,7 @@ export interface CameraLedger {
   readonly onCard: number
 }
 
-/** From the ledger alone: footage that came after its gap still counts as lost here, `verify` tells exactly. */
+/** As `verify` counts, but for what is stored: only where the ledger says that something is not, footage is looked for. */
 export function ledgersOf(index: ArchiveIndex): Omit<CameraLedger, 'onCard'>[] {
   return index.cameras().map(({ camera }) => {
     const rows = [...index.allLedger(camera)].map(({ row }) => row)
@@ -96,12 +96,32 @@ export function ledgersOf(index: ArchiveIndex): Omit<CameraLedger, 'onCard'>[] {
       if (known === undefined) byLog.set(row.log, [row])
       else known.push(row)
     }
-    const accounts = [...byLog].map(([log, ledger]) => accountOf({ log, stored: [], ledger, onCard: [] }))
+    const accounts = [...byLog].map(([log, ledger]) =>
+      accountOf({ log, stored: arrivedSince(index, camera, log, ledger), ledger, onCard: [] }),
+    )
     const sumOf = (reason: Outage['reason']) => {
       const outages = outagesOf(rows).filter((outage) => outage.reason === reason)
       return { count: outages.length, durationUs: outages.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0) }
     }
     const outages = { 'camera-off': sumOf('camera-off'), 'encoder-down': sumOf('encoder-down') }
-    return { camera: toHex(camera), lost: countStates(accounts), outages }
+    const { stored: _, ...lost } = countStates(accounts)
+    return { camera: toHex(camera), lost, outages }
   })
+}
+
+/** What is stored although the ledger says otherwise: it came after its gap, or was healed. What expired does not come back. */
+function arrivedSince(index: ArchiveIndex, camera: Uint8Array, log: string, ledger: readonly LedgerRow[]): Range[] {
+  const doubted = ledger.filter(({ kind }) => kind !== 'expired' && kind !== 'conflict')
+  const ranges = withRanges(
+    [],
+    doubted.map(({ first, last }): Range => [first, last]),
+  )
+  const stored = ranges.flatMap(([first, last]) => index.storedWithin(camera, log, first, last))
+  if (!ledger.some(({ kind }) => kind === 'damaged')) return stored
+  const isSound = (seq: number) => index.damagedRow(camera, log, seq)?.state !== 'lost'
+  return stored.flatMap(([first, last]) =>
+    Array.from({ length: last - first + 1 }, (_, at): Range => [first + at, first + at]).filter(([seq]) =>
+      isSound(seq),
+    ),
+  )
 }

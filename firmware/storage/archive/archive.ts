@@ -152,10 +152,12 @@ export class Archive {
       if (other === undefined) break
       await other.done.catch(() => undefined)
     }
+    const isLedgered = this.#index.durable(camera, header.log, header.seq, header.seq).length > 0
     const job: FragmentJob = { kind: 'fragment', arrived, ...promised() }
     this.#pending.set(name, job)
     try {
       await this.#submit(job)
+      if (isLedgered) this.#counted = undefined
       return 'stored'
     } catch (error) {
       if (isHomewardError(error, 'NAME_CONFLICT')) return this.#keepConflict(arrived)
@@ -181,6 +183,7 @@ export class Archive {
     const { disk, root } = this.#settings
     const run = () => mendFragment({ disk, root, index: this.#index }, arrived)
     await this.#submit({ kind: 'mend', run, ...promised() })
+    this.#counted = undefined
     return true
   }
 
@@ -484,7 +487,7 @@ export class Archive {
     return this.#onCard.get(toHex(camera)) ?? []
   }
 
-  /** Numbers of the ledger by state, of each camera, and what waits on its card: read again only when something was entered. */
+  /** Numbers without footage by state, of each camera, and what waits on its card: read again only when something changed. */
   ledgerCounts(): CameraLedger[] {
     const { bytes } = this.#started.journal
     if (this.#counted?.bytes !== bytes) this.#counted = { bytes, ledgers: ledgersOf(this.#index) }
@@ -546,6 +549,7 @@ export class Archive {
           this.#index = new ArchiveIndex(await this.#settings.index.open())
           this.#batches.replaceIndex(this.#index)
           this.#boots.forget()
+          this.#counted = undefined
         }
       }
     }

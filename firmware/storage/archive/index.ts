@@ -84,6 +84,22 @@ export class ArchiveIndex {
       .filter((found) => found.row.fileFirstSeq === id.firstSeq && found.row.fileStartUs === id.startUs)
   }
 
+  /** The numbers from `first` to `last` that have a fragment in a file. */
+  storedWithin(camera: Uint8Array, log: string, first: number, last: number): Range[] {
+    let stored: readonly Range[] = []
+    const until = fragmentKey(camera, log, last + 1)
+    for (let from: Uint8Array | undefined = fragmentKey(camera, log, first); from !== undefined; ) {
+      const rows: readonly Row[] = this.#store.range('fragments', { from, until, limit: PAGE_ROWS })
+      for (const { key } of rows) {
+        const { seq } = parseFragmentKey(key)
+        stored = addRange(stored, seq, seq)
+      }
+      const end = rows.at(-1)
+      from = end === undefined || rows.length < PAGE_ROWS ? undefined : joinKey(end.key, Uint8Array.of(0))
+    }
+    return [...stored]
+  }
+
   file(id: FileId): FileRow | undefined {
     const value = this.#store.get('files', fileKey(id))
     return value === undefined ? undefined : decodeJson<FileRow>(value)

@@ -64,6 +64,24 @@ test('one state at a time: stored, lost, expired, on the card, camera off', asyn
   await archive.close()
 })
 
+test('footage that came after its gap is not counted as lost, nor what was healed; what is damaged for good is', async () => {
+  const { archive, store } = await makeRig()
+  await archive.gap(CAMERA, headerOf({ seq: 0, span: 10, kind: 'gap' }), 'ring-full')
+  const lost = () => ({ ...archive.ledgerCounts()[0]?.lost })
+  assert.equal(lost(), { 'ring-full': 10 })
+  for (const seq of [2, 3, 7]) await store({ seq })
+  assert.equal(lost(), { 'ring-full': 7 })
+  await archive.noteDamaged(CAMERA, LOG, 3, 'its SHA-256 differs')
+  await archive.giveUpDamaged(CAMERA, LOG, 3)
+  assert.equal(lost(), { 'damaged-on-disk': 1, 'ring-full': 7 })
+  const counts = async () => ({ ...(await archive.verify({ deep: false })).accounts[0]?.counts })
+  assert.equal(await counts(), { stored: 2, 'damaged-on-disk': 1, 'ring-full': 7 })
+  assert.is(await store({ seq: 3 }), 'stored')
+  assert.equal(lost(), { 'ring-full': 7 })
+  assert.equal(await counts(), { stored: 3, 'ring-full': 7 })
+  await archive.close()
+})
+
 test(`spans never overlap, and cover all that is known, seed ${SEED}`, () => {
   const span = fc
     .tuple(fc.nat(100), fc.integer({ min: 1, max: 30 }))

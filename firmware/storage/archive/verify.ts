@@ -190,7 +190,7 @@ class Run {
       // What the ledger knows to be lost is told there.
       const known = index.damagedRow(id.camera, id.log, seq)?.state === 'lost'
       if (why !== undefined && !known) this.damaged.push({ ...ofFile(found, why), first: seq, last: seq })
-      this.#count(found, seq, seq)
+      if (!known) this.#count(found, seq, seq)
       this.fragments++
       this.bytes += fragment.bytes
       const { files, fragments: done, bytes } = this
