@@ -1,4 +1,6 @@
 /** The cells of the kill matrix: what is struck, how, and under which load. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ChannelPath } from '../../firmware/link/channel.ts'
 import { accountFaults, type CameraLife } from './frame-account.ts'
 import { GOP, StreamingHome, type StreamStatus } from './stream-fixture.ts'
@@ -62,37 +64,53 @@ const UNSEEN_S = 3
 
 /** Throws what is wrong; resolves with how many frames are stored, and how soon new ones were. */
 export async function strike(cell: Cell): Promise<string> {
-  const { topology, path, node }: Victim = VICTIMS[cell.victim]
+  const { topology }: Victim = VICTIMS[cell.victim]
   let told = ''
   await StreamingHome.with(topology, SOURCES[cell.load], async (home) => {
-    const lives: CameraLife[] = []
-    await home.settled(path, 500)
-    const under = await UNDER[cell.load](home, path)
-    const startMs = performance.now()
-    await blow(home, cell, node, lives)
-    const struckMs = performance.now()
-    if (cell.load === 'idle') {
-      // It films once more: another run, which has to get through as well.
-      if (lives.length === 0) await restartIdle(home, lives)
-      await home.until('filming again', ({ seq }) => seq.captured === IDLE_FRAGMENTS, FLOWS_WITHIN_MS)
-    } else await home.flowsAgain(FLOWS_WITHIN_MS)
-    const flowedMs = performance.now()
-    await home.camera.call('stop-capture')
-    const drained = await home.until('drained', ({ ring }) => ring.unackedBytes === 0, DRAINED_WITHIN_MS)
-    lives.push({ fragments: drained.seq.captured, killed: false })
-    const { damaged, missing, unindexed, gaps } = await home.verify()
-    const frames = await home.storedFrames()
-    const reasons = cell.victim === 'camera' && cell.blow === 'stop' ? ['too-slow'] : []
-    const faults = accountFaults({ frames, gaps, gop: GOP, lives, reasons, unseenMax: UNSEEN_S * FPS })
-    const found = [...damaged, ...missing, ...unindexed].map((one) => `verify: ${JSON.stringify(one)}`)
-    if (faults.length + found.length > 0) throw new Error([...faults, ...found].join('; '))
-    const lost =
-      gaps.length === 0
-        ? ''
-        : `, ledger ${gaps.map(({ reason, first, last }) => `${reason} ${last - first + 1}`).join(', ')}`
-    told = `${frames.length} frames in ${lives.length} runs${lost}; ${under}; struck for ${seconds(startMs, struckMs)}, flowed ${seconds(struckMs, flowedMs)} later`
+    try {
+      told = await struck(home, cell)
+    } catch (error) {
+      // The folder is about to be removed.
+      throw new Error(`${error}\n${lastLines(home.lab.folder)}`, { cause: error })
+    }
   })
   return told
+}
+
+async function struck(home: StreamingHome, cell: Cell): Promise<string> {
+  const { path, node }: Victim = VICTIMS[cell.victim]
+  const lives: CameraLife[] = []
+  await home.settled(path, 500)
+  const under = await UNDER[cell.load](home, path)
+  const startMs = performance.now()
+  await blow(home, cell, node, lives)
+  const struckMs = performance.now()
+  if (cell.load === 'idle') {
+    // It films once more: another run, which has to get through as well.
+    if (lives.length === 0) await restartIdle(home, lives)
+    await home.until('filming again', ({ seq }) => seq.captured === IDLE_FRAGMENTS, FLOWS_WITHIN_MS)
+  } else await home.flowsAgain(FLOWS_WITHIN_MS)
+  const flowedMs = performance.now()
+  await home.camera.call('stop-capture')
+  const drained = await home.until('drained', ({ ring }) => ring.unackedBytes === 0, DRAINED_WITHIN_MS)
+  lives.push({ fragments: drained.seq.captured, killed: false })
+  const { damaged, missing, unindexed, gaps } = await home.verify()
+  const frames = await home.storedFrames()
+  const reasons = cell.victim === 'camera' && cell.blow === 'stop' ? ['too-slow'] : []
+  const faults = accountFaults({ frames, gaps, gop: GOP, lives, reasons, unseenMax: UNSEEN_S * FPS })
+  const found = [...damaged, ...missing, ...unindexed].map((one) => `verify: ${JSON.stringify(one)}`)
+  if (faults.length + found.length > 0) throw new Error([...faults, ...found].join('; '))
+  const lost = gaps.map(({ reason, first, last }) => `, ${reason} ${last - first + 1}`).join('')
+  const times = `struck for ${seconds(startMs, struckMs)}, flowed ${seconds(struckMs, flowedMs)} later`
+  return `${frames.length} frames in ${lives.length} runs${lost}; ${under}; ${times}`
+}
+
+/** Of what each program said. */
+function lastLines(folder: string): string {
+  const logs = readdirSync(folder).filter((name) => name.endsWith('.log'))
+  return logs
+    .map((name) => `${name}:\n${readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').slice(-8).join('\n')}`)
+    .join('\n')
 }
 
 async function blow(home: StreamingHome, cell: Cell, node: Victim['node'], lives: CameraLife[]): Promise<void> {
