@@ -235,7 +235,8 @@ export async function isAccountedFor({ disk, home, identities, captured }: HomeS
     assert.not.ok(state.has(name), `${name} is ${state.get(name)} and ${what}`)
     state.set(name, what)
   }
-  for (const file of archive.files(camera, 0, Number.MAX_SAFE_INTEGER)) {
+  // What came while the clock had jumped may have no date.
+  for (const file of [...archive.files(camera, 0, Number.MAX_SAFE_INTEGER), ...archive.undatedFiles(camera)]) {
     for (const { log, seq, row } of archive.fragmentsOf(file)) {
       const name = `${log}/${seq}`
       assert.is(toHex(row.hash), captured.get(name)?.hash, `${name} is not what was captured`)

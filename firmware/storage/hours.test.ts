@@ -58,6 +58,7 @@ async function live(random: Random): Promise<{ readonly fragments: number; reado
   const scene = await newHome()
   const home = await Home.start(scene)
   const healings: { readonly atS: number; readonly heal: () => void }[] = []
+  const captures: Promise<unknown>[] = []
   let blows = 0
   for (let second = 0; second < LIFE_S; second++) {
     for (const { heal } of healings.filter(({ atS }) => atS === second)) heal()
@@ -69,10 +70,12 @@ async function live(random: Random): Promise<{ readonly fragments: number; reado
     else if (die === 5) home.clock.setWall(T0 + (below(7200) - 3600) * SECOND)
     if (die <= 5) blows += 1
     if (!home.connected && below(4) === 0) home.connect()
-    void capture(home, scene.captured, second)
+    captures.push(capture(home, scene.captured, second))
     await home.clock.advance(1000)
   }
   for (const { heal } of healings) heal()
+  await home.clock.advance(1000)
+  await Promise.all(captures)
   home.clock.setWall(T0 + LIFE_S * SECOND)
   for (let second = 0; second < DRAINED_WITHIN_S && !home.drained; second++) {
     if (!home.connected) home.connect()
