@@ -5,6 +5,7 @@
  * A camera has not proven its address. So what comes back on one carry is together never longer than the carry was.
  */
 import type { Identity } from '../link/identity.ts'
+import { type Rate, RateLimit } from '../link/rate-limit.ts'
 import { signalDatagram } from '../link/signal-port.ts'
 import { signAnswer, signCarried } from '../link/signal-proof.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -14,7 +15,6 @@ import type { SignalOf } from '../wire/signal.ts'
 import type { Cookies } from './cookie.ts'
 import { HANDLE_LIFE_MS, Handles } from './handle.ts'
 import { type Delivery, type Origin, observedAddress, sameOrigin } from './origin.ts'
-import { type Rate, RateLimit } from './rate-limit.ts'
 import type { Registry } from './registry/registry.ts'
 
 /**

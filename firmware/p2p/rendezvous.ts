@@ -6,13 +6,13 @@
  * that does not exist, one that is not registered, and one whose tag the asker does not know are the same.
  */
 import type { Identity } from '../link/identity.ts'
+import { type Rate, RateLimit } from '../link/rate-limit.ts'
 import { lookUpKey, openStatement, signAnswer } from '../link/signal-proof.ts'
 import type { Clock } from '../platform/clock.ts'
 import { toHex } from '../wire/bytes.ts'
 import { type AnswerBody, type SignalMessage, type SignalOf, TAG_BYTES } from '../wire/signal.ts'
 import type { Cookies } from './cookie.ts'
 import { type Origin, observedAddress } from './origin.ts'
-import { type Rate, RateLimit } from './rate-limit.ts'
 import type { Registry } from './registry/registry.ts'
 
 /**

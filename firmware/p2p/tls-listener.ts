@@ -8,10 +8,10 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import { type Address, canonicalAddress } from '../link/address.ts'
 import type { Certificate } from '../link/certificate.ts'
 import type { Identity } from '../link/identity.ts'
+import { type Rate, RateLimit, sourceOf } from '../link/rate-limit.ts'
 import type { Clock } from '../platform/clock.ts'
 import { HomewardError, systemCode } from '../wire/errors.ts'
 import type { SignalMessage } from '../wire/signal.ts'
-import { type Rate, RateLimit, sourceOf } from './rate-limit.ts'
 import { TlsConnection, type TlsHandler } from './tls-connection.ts'
 
 export interface TlsLimits {

@@ -21,11 +21,11 @@ export class BenchHome {
   }
 
   /** Server and storage device are up. */
-  static async open(): Promise<BenchHome> {
+  static async open(flags: readonly string[] = []): Promise<BenchHome> {
     const home = await TestHome.create()
     try {
       await home.startServer()
-      await home.startStorage(['--log-level', 'warn'])
+      await home.startStorage(['--log-level', 'warn', ...flags])
     } catch (error) {
       await home.close()
       throw error

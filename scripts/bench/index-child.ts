@@ -14,7 +14,7 @@ import { markIndex } from '../../firmware/storage/archive/start.ts'
 import { ArchiveSlot } from '../../firmware/storage/archive-slot.ts'
 import { Retention } from '../../firmware/storage/retention/retention.ts'
 
-const CAMERAS = 16
+const CAMERAS = Number(process.env.INDEX_CAMERAS ?? 16)
 const DAYS = Number(process.env.INDEX_DAYS ?? 30)
 const FRAGMENT_US = 2_000_000
 const FRAGMENT_BYTES = 1_000_000

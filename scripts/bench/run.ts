@@ -13,6 +13,8 @@ import { connect } from './connect.ts'
 import { exportTime } from './export-time.ts'
 import { indexMonth } from './index-month.ts'
 import { manyCameras } from './many-cameras.ts'
+import { pageAnswers } from './page-answers.ts'
+import { pageFlood } from './page-flood.ts'
 import { idleShare } from './process-use.ts'
 import { relay } from './relay.ts'
 import { ringOpen } from './ring-open.ts'
@@ -34,6 +36,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   relay,
   index: indexMonth,
   export: exportTime,
+  page: pageAnswers,
+  'page-flood': pageFlood,
 }
 
 const wanted = process.argv.slice(2)

@@ -1,9 +1,10 @@
 /** What is registered at this very server: in memory, gone with the process, rebuilt by the devices' next refresh. */
+
+import { sourceOf } from '../../link/rate-limit.ts'
 import type { SignedStatement } from '../../link/signal-proof.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import { type Origin, sameOrigin } from '../origin.ts'
-import { sourceOf } from '../rate-limit.ts'
 import type { FoundStorage, RegisterResult, RegistrationPart, Registry, RegistryStats } from './registry.ts'
 
 export interface RegistryLimits {

@@ -5,13 +5,22 @@
 import { createServer as createHttp, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { RateLimit } from '../../link/rate-limit.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 import { HomewardError, systemCode } from '../../wire/errors.ts'
 import { addressGroup } from './backoff.ts'
+import type { Pace } from './pace.ts'
 
 /** A browser opens six, a household has a handful of them. */
 const PER_ADDRESS_MAX = 64
 /** Each takes some memory and a file descriptor, of which the footage needs some. */
 const TOTAL_MAX = 512
+/** Each costs the processor a handshake. A browser opens six and keeps them. */
+const ACCEPTS_PER_ADDRESS = { perSecond: 20, burst: 200 } as const
+const ACCEPTS = { perSecond: 100, burst: 400 } as const
+const ADDRESSES_MAX = 4096
+/** While too many connect, the next of them are let in after this. */
+const REST_MS = 100
 /** Whoever connects wants something. */
 const FIRST_BYTE_MS = 10_000
 /** First byte of a TLS record that carries a handshake (RFC 8446 §5.1). */
@@ -21,6 +30,8 @@ export interface FrontOptions {
   /** Gets the connections; never listens itself. */
   readonly inner: HttpServer | HttpsServer
   readonly tls: boolean
+  readonly pace: Pace
+  readonly clock: Clock
   readonly perAddressMax?: number
   readonly totalMax?: number
 }
@@ -31,12 +42,20 @@ export class Front {
   readonly #redirect: HttpServer
   /** By address, oldest first. */
   readonly #sockets = new Map<string, Set<Socket>>()
+  readonly #perAddress: RateLimit
+  readonly #together: RateLimit
+  #rest: Timer | undefined
   #total = 0
   refused = 0
 
   constructor(options: FrontOptions) {
     this.#options = options
+    this.#perAddress = new RateLimit(options.clock, ACCEPTS_PER_ADDRESS, ADDRESSES_MAX)
+    this.#together = new RateLimit(options.clock, ACCEPTS, 1)
     this.#server = createServer((socket) => this.#take(socket))
+    this.#server.on('drop', () => {
+      this.refused += 1
+    })
     this.#redirect = createHttp(
       { requestTimeout: FIRST_BYTE_MS, headersTimeout: FIRST_BYTE_MS },
       (request, response) => {
@@ -89,6 +108,8 @@ export class Front {
 
   /** Ends every connection. Idempotent. */
   async close(): Promise<void> {
+    this.#rest?.cancel()
+    this.#options.pace.close()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const sockets of this.#sockets.values()) for (const socket of sockets) socket.destroy()
     this.#redirect.close()
@@ -100,7 +121,8 @@ export class Front {
     const group = addressGroup(socket.remoteAddress ?? '')
     const sockets = this.#sockets.get(group) ?? new Set()
     socket.on('error', () => socket.destroy())
-    if (sockets.size >= perAddressMax) {
+    if (!this.#together.allows('')) this.#restAWhile()
+    if (sockets.size >= perAddressMax || !this.#perAddress.allows(group)) {
       this.refused += 1
       socket.destroy()
       return
@@ -114,7 +136,7 @@ export class Front {
       if (sockets.size === 0 && this.#sockets.get(group) === sockets) this.#sockets.delete(group)
     })
     if (!tls) {
-      inner.emit('connection', socket)
+      this.#handOver(() => inner.emit('connection', socket), socket)
       return
     }
     const onTimeout = () => socket.destroy()
@@ -126,7 +148,27 @@ export class Front {
       socket.off('timeout', onTimeout)
       socket.unshift(first)
       const server = first[0] === TLS_HANDSHAKE ? inner : this.#redirect
-      server.emit('connection', socket)
+      this.#handOver(() => server.emit('connection', socket), socket)
+    })
+  }
+
+  /** One in each turn of the event loop: a handshake is work. */
+  #handOver(work: () => void, socket: Socket): void {
+    const waits = this.#options.pace.add(() => {
+      if (!socket.destroyed) work()
+    })
+    if (waits) return
+    this.refused += 1
+    socket.destroy()
+  }
+
+  /** Connections are dropped before anything is made of them, at a small part of the cost. */
+  #restAWhile(): void {
+    // 0 would be no limit.
+    this.#server.maxConnections = 1
+    this.#rest ??= this.#options.clock.after(REST_MS, () => {
+      this.#rest = undefined
+      this.#server.maxConnections = Number.POSITIVE_INFINITY
     })
   }
 

@@ -6,12 +6,15 @@ import cookie from '@fastify/cookie'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import * as v from 'valibot'
 import type { Certificate } from '../../link/certificate.ts'
+import type { Clock } from '../../platform/clock.ts'
 import { HomewardError, isHomewardError } from '../../wire/errors.ts'
 import { errorAnswer, frameworkError, type RawAnswer } from './answers.ts'
+import { fairly } from './fair-use.ts'
 import { Front, type FrontOptions } from './front.ts'
 import type { Gate } from './gate.ts'
 import { type Call, type Handlers, keyOf } from './handlers.ts'
 import { OPERATIONS, type Operation } from './operations.ts'
+import { Pace } from './pace.ts'
 import { addPage } from './page.ts'
 
 const HEADERS_MAX_BYTES = 16 * 1024
@@ -50,6 +53,7 @@ const SECURITY_HEADERS = {
 } as const
 
 export interface WebServerOptions {
+  readonly clock: Clock
   readonly handlers: Handlers
   readonly gate: Gate
   /** HTTPS with it; plain HTTP when undefined. */
@@ -71,7 +75,8 @@ export class WebServer {
   }
 
   static async start(options: WebServerOptions, host: string, port: number): Promise<WebServer> {
-    const { app, inner } = makeApp(options)
+    const pace = new Pace()
+    const { app, inner } = makeApp(options, pace)
     const { gate, handlers, onFault } = options
     await app.register(cookie)
     // JSON alone: what a form of another site can send is not even read.
@@ -84,7 +89,13 @@ export class WebServer {
     await addPage(app, options.pageFolder, (request) => gate.admit(request, 'owner'))
     for (const operation of OPERATIONS as readonly Operation[]) addOperation(app, operation, handlers, gate)
     await app.ready()
-    const front = new Front({ inner, tls: options.certificate !== undefined, ...options.limits })
+    const front = new Front({
+      inner,
+      pace,
+      clock: options.clock,
+      tls: options.certificate !== undefined,
+      ...options.limits,
+    })
     try {
       await front.listen(host, port)
     } catch (error) {
@@ -109,7 +120,7 @@ export class WebServer {
   }
 }
 
-function makeApp({ certificate }: WebServerOptions) {
+function makeApp({ certificate, clock }: WebServerOptions, pace: Pace) {
   const limits = {
     maxHeaderSize: HEADERS_MAX_BYTES,
     headersTimeout: HEADERS_MS,
@@ -133,7 +144,7 @@ function makeApp({ certificate }: WebServerOptions) {
       void reply.send(body as never)
     },
     serverFactory: (listener) => {
-      inner = make(listener as RequestListener)
+      inner = make(fairly(listener as RequestListener, pace, clock, SECURITY_HEADERS))
       return inner
     },
   })

@@ -112,7 +112,7 @@ export class Web {
       ...retentionHandlers({ agent, monitor }),
     }
     const { pageFolder = PAGE_FOLDER, limits } = settings
-    const options = { handlers, gate, certificate, pageFolder, onFault }
+    const options = { clock, handlers, gate, certificate, pageFolder, onFault }
     this.#serverOptions = limits === undefined ? options : { ...options, limits }
   }
 

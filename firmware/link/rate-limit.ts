@@ -1,7 +1,8 @@
 /** So many of something for each source address, or for each of whatever has a name, in a table that cannot grow. */
-import { type Address, encodeAddress } from '../link/address.ts'
+
 import type { Clock } from '../platform/clock.ts'
 import { toHex } from '../wire/bytes.ts'
+import { type Address, encodeAddress } from './address.ts'
 
 export interface Rate {
   readonly perSecond: number
