@@ -48,10 +48,12 @@ function refuse(request: IncomingMessage, response: ServerResponse, headers: Rea
     hint: `At most ${REQUESTS.perSecond} requests a second: wait a moment.`,
   })
   const { status, body } = errorAnswer(error, RETRY_MS)
+  const text = Buffer.from(JSON.stringify(body))
   response.writeHead(status, {
     ...headers,
+    'content-length': text.byteLength,
     ...{ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', connection: 'close' },
     'retry-after': String(RETRY_MS / 1000),
   })
-  response.end(JSON.stringify(body))
+  response.end(text)
 }
