@@ -157,6 +157,7 @@ test('sealed records become footage; the camera is listed with what is known of 
   const status = home.intake.statusOf(publicKey)
   assert.equal([status.connected, status.path, status.ownName], [true, 'lan', 'Front door'])
   assert.is(status.why, 'in the same network')
+  assert.ok((status.saidUs ?? 0) >= (status.connectedUs ?? 0) && (status.saidUs ?? 0) <= (status.lastSeenUs ?? 0))
   assert.equal(
     { ...status.received, bytes: 0 },
     { fragments: 4, bytes: 0, duplicates: 0, conflicts: 0, gaps: 1, quarantined: 0 },

@@ -71,6 +71,8 @@ export interface IntakeStatus {
   }
   /** As the camera said last, its rings among them. */
   readonly camera: Omit<CameraStatus, 'type'> | undefined
+  /** When it said so. */
+  readonly saidUs: number | undefined
 }
 
 interface OpenSession {
@@ -89,6 +91,7 @@ interface CameraState {
   lastFragment: IntakeStatus['lastFragment']
   readonly received: { -readonly [Name in keyof IntakeStatus['received']]: number }
   status: IntakeStatus['camera']
+  saidUs: number | undefined
 }
 
 export class Intake {
@@ -131,10 +134,10 @@ export class Intake {
   /** Also for a camera that never came. */
   statusOf(camera: Uint8Array): IntakeStatus {
     const state = this.#cameras.get(toHex(camera)) ?? newState(camera)
-    const { ownName, connectedUs, lastSeenUs, lastFragment, received, status } = state
+    const { ownName, connectedUs, lastSeenUs, lastFragment, received, status, saidUs } = state
     const { path, why } = state.sessions.at(-1) ?? { path: undefined, why: undefined }
     const connected = path !== undefined
-    return { connected, ownName, path, why, connectedUs, lastSeenUs, lastFragment, received, camera: status }
+    return { connected, ownName, path, why, connectedUs, lastSeenUs, lastFragment, received, camera: status, saidUs }
   }
 
   /** Asks the camera for a record once more. False: it is not connected, or cannot be asked. */
@@ -203,6 +206,7 @@ export class Intake {
       },
       status: ({ type: _, ...status }) => {
         state.status = status
+        state.saidUs = clock.wallUs()
         entry().why = status.why
       },
       kept: ({ header, bytes, receivedUs, outcome }) => {
@@ -257,6 +261,7 @@ function newState(key: Uint8Array): CameraState {
     lastFragment: undefined,
     received: { fragments: 0, bytes: 0, duplicates: 0, conflicts: 0, gaps: 0, quarantined: 0 },
     status: undefined,
+    saidUs: undefined,
   }
 }
 

@@ -36,7 +36,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   relay,
   index: indexMonth,
   export: exportTime,
-  page: pageAnswers,
+  'page-answers': pageAnswers,
   'page-flood': pageFlood,
 }
 

@@ -180,14 +180,14 @@ function whyPath(path: NonNullable<IntakeStatus['path']>, nat: string | undefine
 }
 
 /** The ring on the card, or the one in memory when that is all there is. */
-function cardOf({ camera, lastSeenUs }: IntakeStatus, fullInMs: number | undefined): Camera['card'] {
+function cardOf({ camera, saidUs }: IntakeStatus, fullInMs: number | undefined): Camera['card'] {
   const ring = camera?.rings.find(({ card }) => card !== 'none') ?? camera?.rings[0]
   if (ring === undefined) return null
   const { card, capacityBytes, usedBytes, unackedBytes, oldestUnackedAgeMs, full } = ring
   return {
     ...{ state: card, capacityBytes, usedBytes, unackedBytes, oldestUnackedAgeMs, full },
     fullInMs: fullInMs ?? null,
-    asOfMs: toMs(lastSeenUs ?? 0),
+    asOfMs: toMs(saidUs ?? 0),
   }
 }
 
