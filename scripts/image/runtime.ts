@@ -30,7 +30,7 @@ const BESIDE_ROOTS = ['udx-native', 'sodium-native', 'lmdb', 'koffi', 'serialpor
 const PREBUILDS = /^linux-arm64$/
 /** Neither run nor read on a device. */
 const NOT_SHIPPED =
-  /(?:^|\/)(?:test|tests|docs?|example|examples|benchmarks?|deps|vendor|dependencies|\.github|coverage)$|\.(?:md|map|ts|cts|mts|gyp|gypi|cc|cpp|c|h|hh|cmake|musl\.node|abi\d+\.glibc\.node)$|CMakeLists\.txt$/
+  /(?:^|\/)(?:test|tests|docs?|example|examples|benchmarks?|deps|vendor|dependencies|\.github|coverage|musl_arm64)$|\.(?:md|map|ts|cts|mts|gyp|gypi|cc|cpp|c|h|hh|cmake|musl\.node|abi\d+\.glibc\.node)$|CMakeLists\.txt$/
 const FLAGS = ['--cpu=arm64', '--os=linux', '--libc=glibc', '--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund']
 
 /** Path of the program, stripped, and its licence. */
@@ -100,10 +100,9 @@ export async function addProgram(target: string): Promise<string[]> {
     metafile: true,
     logLevel: 'error',
   })
-  for (const name of readdirSync(join(SOURCE, 'dist'))) {
-    // What is served as files; code is in the bundle.
-    if (name === 'ui') cpSync(join(SOURCE, 'dist', name), join(target, 'dist', name), { recursive: true })
-  }
+  // What is served as files; code is in the bundle.
+  const page = 'dist/storage/ui'
+  if (existsSync(join(SOURCE, page))) cpSync(join(SOURCE, page), join(target, page), { recursive: true })
   const { name, version } = JSON.parse(readFileSync(join(SOURCE, 'package.json'), 'utf8')) as Record<string, string>
   writeFileSync(join(target, 'package.json'), `${JSON.stringify({ name, version, type: 'module' })}\n`)
 

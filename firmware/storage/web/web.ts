@@ -1,13 +1,13 @@
 /** The page and the API of a storage agent: its accounts, its look-out for trouble, and the server that is asked. */
 import { type AddressInfo, isIPv6 } from 'node:net'
 import type { networkInterfaces } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { loadCertificate } from '../../link/certificate.ts'
 import { formatUid } from '../../link/uid.ts'
 import { type Clock, sleep } from '../../platform/clock.ts'
 import { errorLine, type HomewardError, isHomewardError } from '../../wire/errors.ts'
 import type { StorageAgent } from '../agent.ts'
 import { readBackupMark } from '../backup-mark.ts'
+import { PAGE_FOLDER } from '../page-folder.ts'
 import { Accounts } from './accounts.ts'
 import { authHandlers } from './auth-handlers.ts'
 import { Backlogs } from './backlogs.ts'
@@ -27,8 +27,6 @@ import { retentionHandlers } from './retention-handlers.ts'
 import { WebServer, type WebServerOptions } from './server.ts'
 import { Webhook } from './webhook.ts'
 
-/** Where `make build` puts the page; the same from the source and from dist. */
-const PAGE_FOLDER = fileURLToPath(new URL('../../../dist/storage/ui', import.meta.url))
 /** A port that another program has may come free; the footage does not wait for it. */
 const RETRY_MS = 10_000
 
