@@ -39,8 +39,9 @@ const TOGETHER_BYTES = 4_000_000
 const TICK_MS = 100
 /** Less than this is no gap: stamps come from arrival times. */
 const GAP_MS = 700
-/** The last picture of a piece ends a little before or behind what its times say. */
+/** The last picture of a piece ends a little before or behind what its times say; a browser stops at its start. */
 const EDGE_MS = 30
+const STALLED_EDGE_MS = 350
 const BASE_BEFORE_MS = 24 * 3600_000
 const BASE_AFTER_MS = 8 * BASE_BEFORE_MS
 const RETRY_MS = 2000
@@ -276,10 +277,12 @@ export class Player {
     if (buffer === undefined || this.#targetMs !== undefined) return
     const { video } = this.#options
     const { positionMs, ranges } = buffer
-    const here = ranges.find(({ fromMs, toMs }) => fromMs <= positionMs + EDGE_MS && toMs > positionMs + EDGE_MS)
-    if (here === undefined && !video.seeking) this.#overGap(buffer, positionMs, ranges)
+    const edgeMs = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA ? STALLED_EDGE_MS : EDGE_MS
+    const here = ranges.find(({ fromMs, toMs }) => fromMs <= positionMs + EDGE_MS && toMs > positionMs + edgeMs)
+    if (here === undefined && !video.seeking) this.#overGap(buffer, positionMs, ranges, edgeMs)
     if (this.#state.live) this.#chase(buffer, here?.toMs)
-    if (this.#state.playing && video.paused && here !== undefined && !video.seeking) this.#resume()
+    if (this.#state.playing && video.paused && !video.seeking && !this.#state.ended && here !== undefined)
+      this.#resume()
     const waiting = (this.#state.playing && video.readyState < 3 && !this.#state.ended) || video.seeking
     if (waiting !== this.#state.waiting || Math.abs(positionMs - this.#state.positionMs) > 1) {
       this.#set({ positionMs: buffer.positionMs, waiting })
@@ -287,17 +290,17 @@ export class Player {
   }
 
   /** The picture stands at the end of what is buffered: goes on behind the hole, unless there is none. */
-  #overGap(buffer: MediaBuffer, positionMs: number, ranges: readonly Range[]): void {
-    const segment = this.#segments.find((one) => one.startMs + one.durationMs > positionMs + 2 * EDGE_MS)
+  #overGap(buffer: MediaBuffer, positionMs: number, ranges: readonly Range[], edgeMs: number): void {
+    const segment = this.#segments.find((one) => one.startMs + one.durationMs > positionMs + edgeMs + EDGE_MS)
     const next = ranges.find(({ fromMs }) => fromMs > positionMs)
-    const isNear = segment !== undefined && segment.startMs <= positionMs + 2 * EDGE_MS
+    const isNear = segment !== undefined && segment.startMs <= positionMs + edgeMs + EDGE_MS
     if (next !== undefined && (segment === undefined || buffer.has(segment))) {
       if (next.fromMs - positionMs > GAP_MS) this.#set({ jumped: { fromMs: positionMs, toMs: next.fromMs } })
       buffer.positionMs = next.fromMs + 1
       this.#resume()
     } else if (!isNear && this.#state.playing && !this.#state.live) {
       const nextMs = segment?.startMs ?? this.#options.nextStored(positionMs + GAP_MS)
-      if (nextMs !== undefined && nextMs > positionMs + EDGE_MS) this.#jump(positionMs, nextMs)
+      if (nextMs !== undefined && nextMs > positionMs + edgeMs) this.#jump(positionMs, nextMs)
       else if (positionMs < Date.now() - BEFORE_MS) this.#set({ ended: true, waiting: false, playing: false })
     }
   }

@@ -70,9 +70,27 @@ export function pieceStart(spans: readonly Span[], ms: number, direction: 1 | -1
   return direction === 1 ? starts.find((start) => start > ms + 500) : starts.findLast((start) => start < ms - 2000)
 }
 
-/** Not stored, for a list: holes where nothing is known count too when they lie between footage. */
-export function holesOf(spans: readonly Span[]): Span[] {
-  return spans.filter(({ state }) => state !== 'stored')
+export interface Hole {
+  readonly fromMs: number
+  readonly toMs: number
+  /** What is known about it; undefined: nothing. */
+  readonly span: Span | undefined
+}
+
+/** Restarts and stamps make smaller ones. */
+const HOLE_MS = 2000
+
+/** What is not on the disk, for a list: entries, and between footage also what nobody knows anything about. */
+export function holesOf(spans: readonly Span[]): Hole[] {
+  return spans.flatMap((span, at) => {
+    const { fromMs, toMs, state } = span
+    const before = spans[at - 1]
+    const unknown = before !== undefined && fromMs - before.toMs >= HOLE_MS
+    return [
+      ...(unknown ? [{ fromMs: before.toMs, toMs: fromMs, span: undefined }] : []),
+      ...(state === 'stored' ? [] : [{ fromMs, toMs, span }]),
+    ]
+  })
 }
 
 export interface Block {

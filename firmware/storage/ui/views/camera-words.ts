@@ -38,7 +38,7 @@ export function factsOf(camera: Camera, nowMs: number): Fact[] {
   if (path !== undefined) facts.push({ name: 'Path', text: path })
   else if (link.lastSeenMs !== null) facts.push({ name: 'Last heard', text: agoText(nowMs - link.lastSeenMs) })
   if (lastFragmentMs !== null) {
-    const lag = lagMs === null ? '' : `, ${durationText(lagMs)} after it was filmed`
+    const lag = lagMs === null ? '' : `, ${lagMs < 100 ? 'at once' : durationText(lagMs)} after it was filmed`
     facts.push({ name: 'Last stored', text: `${agoText(nowMs - lastFragmentMs)}${lag}` })
   }
   const backlog = backlogText(camera)

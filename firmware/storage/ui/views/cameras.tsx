@@ -9,6 +9,8 @@ import { agoText, bytesText, durationText, rateText } from '../time/text.ts'
 import { backlogText, pathText, STATE_WORDS } from './camera-words.ts'
 
 const STILL_EVERY_MS = 10_000
+/** What is on its way is no backlog. */
+const WAITING_MS = 10_000
 
 interface CamerasProps {
   readonly feed: HomeFeed
@@ -42,7 +44,7 @@ export function CamerasView({ feed, home }: CamerasProps) {
 
 function CameraCard({ camera, nowMs }: { readonly camera: Camera; readonly nowMs: number }) {
   const { id, name, state, link, lastFragmentMs, card, rates, stored } = camera
-  const backlog = card !== null && card.unackedBytes > 0 ? backlogText(camera) : undefined
+  const backlog = card !== null && card.oldestUnackedAgeMs > WAITING_MS ? backlogText(camera) : undefined
   return (
     <article class="card camera">
       <a class="still" href={cameraRoute(id)} aria-label={`${name}: open`} tabIndex={-1}>

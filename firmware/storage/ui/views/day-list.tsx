@@ -43,14 +43,14 @@ export function DayList({ id, timeline, bounds, zone, onGo, onChanged }: DayList
       </p>
       {holes.length > 0 && (
         <ul class="list">
-          {holes.slice(0, SHOWN_MAX).map((span) => (
-            <li key={`${span.state} ${span.fromMs}`}>
-              <button type="button" class="quiet numbers" onClick={() => onGo(span.fromMs - 5000)}>
-                {time(span.fromMs)} – {time(span.toMs)}
+          {holes.slice(0, SHOWN_MAX).map(({ fromMs, toMs, span }) => (
+            <li key={fromMs}>
+              <button type="button" class="quiet numbers" onClick={() => onGo(fromMs - 5000)}>
+                {time(fromMs)} – {time(toMs)}
               </button>
               <span class="grow">
-                {spanText(span)}
-                {span.state === 'lost' && span.fragments !== undefined && `, ${countText(span.fragments, 'fragment')}`}
+                {span === undefined ? `Nothing was recorded for ${durationText(toMs - fromMs)}` : spanText(span)}
+                {span?.state === 'lost' && span.fragments !== undefined && `, ${countText(span.fragments, 'fragment')}`}
               </span>
             </li>
           ))}

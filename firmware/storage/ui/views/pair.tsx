@@ -143,7 +143,7 @@ function SetupCode({ pairing, nowMs, onAgain }: SetupCodeProps) {
 
 /** `9:41`. */
 function leftText(ms: number): string {
-  const seconds = Math.ceil(ms / 1000)
+  const seconds = Math.floor(ms / 1000)
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
 }
 
