@@ -45,6 +45,8 @@ const STALLED_EDGE_MS = 350
 const BASE_BEFORE_MS = 24 * 3600_000
 const BASE_AFTER_MS = 8 * BASE_BEFORE_MS
 const RETRY_MS = 2000
+/** At the end of what there is: how often is looked for more. */
+const RELOAD_MS = 2000
 /** Behind the end of what has arrived, live: a key frame interval comes at once, so this is what is left to play. */
 const LIVE_LATE_MS = 1700
 const LIVE_LOST_MS = 4000
@@ -57,6 +59,7 @@ export class Player {
   #segments: Segment[] = []
   /** What the playlists that were loaded cover. */
   #loaded: { fromMs: number; toMs: number } | undefined
+  #loadedAtMs = 0
   #work = new AbortController()
   #timer: number | undefined
   #nextNumber: number | undefined
@@ -182,9 +185,10 @@ export class Player {
     const buffer = this.#opened(this.#targetMs ?? this.#state.positionMs)
     const atMs = this.#targetMs ?? buffer.positionMs
     const aheadMs = Math.min(AHEAD_MAX_MS, AHEAD_MS * Math.max(1, this.#state.rate))
-    if (this.#loaded === undefined || atMs < this.#loaded.fromMs || atMs + aheadMs > this.#loaded.toMs) {
-      if (await this.#load(atMs, signal)) return false
-    }
+    const known = this.#loaded
+    const isCovered = known !== undefined && atMs >= known.fromMs && atMs <= known.toMs
+    const isDue = performance.now() - this.#loadedAtMs > RELOAD_MS
+    if (!isCovered || (atMs + aheadMs > known.toMs && isDue)) await this.#load(atMs, signal)
     const wanted = this.#segments.filter(
       ({ startMs, durationMs }) => startMs + durationMs > atMs && startMs < atMs + aheadMs,
     )
@@ -222,14 +226,12 @@ export class Player {
     this.#resume()
   }
 
-  /** Loads the playlist around or behind `atMs`; true when there was something new. */
-  async #load(atMs: number, signal: AbortSignal): Promise<boolean> {
+  /** Loads the playlist around or behind `atMs`. */
+  async #load(atMs: number, signal: AbortSignal): Promise<void> {
     const known = this.#loaded
     const isNext = known !== undefined && atMs >= known.fromMs && atMs <= known.toMs
     const fromMs = Math.round(isNext ? known.toMs - BEFORE_MS : atMs - BEFORE_MS)
     const toMs = Math.round(Math.max(atMs, isNext ? known.toMs : atMs) + WINDOW_MS)
-    const limitMs = Date.now() + 60_000
-    if (isNext && known.toMs >= limitMs) return false
     const path = `${cameraPath(this.#options.camera)}/playlist.m3u8?from=${fromMs}&to=${toMs}`
     const fresh = await send(path, { signal }).then(
       async (response) => parsePlaylist(await response.text(), new URL(response.url).href).segments,
@@ -242,8 +244,8 @@ export class Player {
     // What is filmed now is not there yet: it is asked for again.
     const settledMs = Math.min(toMs, Math.max(fromMs + BEFORE_MS, Date.now() - BEFORE_MS, lastEnd(fresh)))
     this.#loaded = { fromMs: isNext ? known.fromMs : fromMs, toMs: settledMs }
-    if (settledMs < toMs && fresh.length === 0) await pause(1000, signal)
-    return true
+    this.#loadedAtMs = performance.now()
+    if (!isNext && fresh.length === 0) await pause(RELOAD_MS / 4, signal)
   }
 
   /** Nothing lies where it was to go: on to the next footage, or the end. True when there is nothing to do. */
