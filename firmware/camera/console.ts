@@ -18,7 +18,7 @@ const MIB = 1024 * 1024
 
 export function cameraConsole(agent: CameraAgent, options: CameraConsoleOptions): ConsoleCommands {
   const { system, board, describe, resets } = options
-  const { network, log, reboot } = commonCommands(options)
+  const { network, disk, log, reboot } = commonCommands(options)
   return {
     info: {
       usage: '',
@@ -58,6 +58,7 @@ export function cameraConsole(agent: CameraAgent, options: CameraConsoleOptions)
       },
     },
     network,
+    disk,
     log,
     reset: {
       usage: '',

@@ -4,6 +4,9 @@ export class FakeSystem implements System {
   readonly done: string[] = []
   /** What the next call rejects with. */
   failure: Error | undefined
+  diskLines: readonly string[] = []
+  /** A disk so large that nobody waits for it. */
+  slow = false
 
   async release(): Promise<ReadonlyMap<string, string>> {
     return new Map([
@@ -14,6 +17,16 @@ export class FakeSystem implements System {
 
   applyNetwork(): Promise<void> {
     return this.#did('network')
+  }
+
+  async disks(): Promise<readonly string[]> {
+    if (this.failure !== undefined) throw this.failure
+    return this.diskLines
+  }
+
+  async prepareDisk(device: string, erase: boolean): Promise<'ready' | 'working'> {
+    await this.#did(`prepare ${device}${erase ? ' erasing' : ''}`)
+    return this.slow ? 'working' : 'ready'
   }
 
   reboot(): Promise<void> {

@@ -6,6 +6,7 @@ import { HomewardError } from '../../firmware/wire/errors.ts'
 
 const LINES_SHOWN = 25
 const RETRY_MS = 200
+const NUDGE_MS = 5_000
 
 export class Console {
   readonly #log: string
@@ -78,7 +79,12 @@ export class Console {
     // The shell shows the line that it is given, which must not look like the answer.
     const [a, b] = [mark.slice(0, 4), mark.slice(4)]
     this.#socket?.write(`echo "${a}""${b} begins"; { ${command}; } 2>&1; echo "${a}""${b} $?"\n`)
-    const match = await this.seen(new RegExp(`${mark} begins\n([\\s\\S]*?)${mark} (\\d+)\n`), withinMs)
+    // QEMU's UART may keep what came while the machine was idle until something more comes.
+    const nudge = setInterval(() => {
+      if (this.#text === '') this.#socket?.write('\n')
+    }, NUDGE_MS)
+    const answer = new RegExp(`${mark} begins\n([\\s\\S]*?)${mark} (\\d+)\n`)
+    const match = await this.seen(answer, withinMs).finally(() => clearInterval(nudge))
     const text = match[1] ?? ''
     if (match[2] === '0') return text.trim()
     throw new HomewardError('INTERNAL', `"${command}" ended with status ${match[2]}:\n${text}`)

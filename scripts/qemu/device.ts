@@ -26,27 +26,27 @@ export const STORAGE: DeviceKind = {
 
 export class Device {
   readonly console: Console
+  readonly board: string
   readonly #options: MachineOptions
-  readonly #board: string
   #machine: Machine | undefined
 
   constructor({ board, tap, mac, footageDisk }: DeviceKind, network: Network, folder: string) {
     const home = join(folder, tap)
-    this.#board = board
+    this.board = board
     this.#options = { folder: home, footageDisk, tap, mac, namespace: network.namespace }
     mkdirSync(home, { recursive: true })
     this.console = new Console(join(home, 'console.log'))
   }
 
   get machine(): Machine {
-    if (this.#machine === undefined) throw new Error(`${this.#board} is not on`)
+    if (this.#machine === undefined) throw new Error(`${this.board} is not on`)
     return this.#machine
   }
 
   /** Power on, until its shell answers; milliseconds that took. */
   async start(): Promise<number> {
     const from = performance.now()
-    this.#machine = new Machine(this.#board, this.#options)
+    this.#machine = new Machine(this.board, this.#options)
     await this.console.open(this.#machine.consoleSocket)
     await this.console.seen(/homeward: started \S+ for \S+, slot [AB]/, START_WITHIN_MS)
     await this.console.seen(/# \S*$/, START_WITHIN_MS)

@@ -52,12 +52,16 @@ export class ImageHome {
 
   /** Both devices on, their card and disk in use. */
   async start(): Promise<void> {
-    const took = await Promise.all([this.camera.start(), this.storage.start()])
-    say(`started: camera ${(took[0] / 1000).toFixed(1)} s, storage device ${(took[1] / 1000).toFixed(1)} s`)
     await Promise.all([
-      this.camera.console.run('until mountpoint -q /var/lib/homeward/card; do sleep 1; done', START_WITHIN_MS),
-      this.storage.console.run('until mountpoint -q /srv/homeward; do sleep 1; done', START_WITHIN_MS),
+      this.#startWith(this.camera, '/var/lib/homeward/card'),
+      this.#startWith(this.storage, '/srv/homeward'),
     ])
+  }
+
+  async #startWith(device: Device, footage: string): Promise<void> {
+    const tookMs = await device.start()
+    say(`${device.board} has started after ${(tookMs / 1000).toFixed(1)} s`)
+    await device.console.run(`until mountpoint -q ${footage}; do sleep 1; done`, START_WITHIN_MS)
   }
 
   /** As an owner does it: a code from the storage device's serial console, scripts/provision at the camera's. */

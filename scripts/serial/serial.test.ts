@@ -36,6 +36,9 @@ ${role === 'camera' ? '[capture]\nprofile = "fake"\nsource = "fake"\n[card]\non 
 kernel = "ttyS0"
 console = "${port.slice('/dev/'.length)}"
 baud = 115200
+[rootfs]
+state = "/var/lib/homeward"
+footage = "/mnt/footage"
 `
 
 test.before(async (context) => {
@@ -49,6 +52,18 @@ test.before(async (context) => {
     await writeFile(join(context.tools, tool), `#!/bin/sh\necho "${tool} $*" >>"${context.tools}/done"\n`)
     await chmod(join(context.tools, tool), 0o755)
   }
+  await writeFile(
+    join(context.tools, 'homeward-disk'),
+    `#!/bin/sh
+echo "homeward-disk $*" >>"${context.tools}/disks"
+case "$*" in
+list) echo '/dev/sda 4096 MB photos: has something on it' ;;
+*--erase) ;;
+*) echo 'homeward: /dev/sda has something on it' >&2 && exit 3 ;;
+esac
+`,
+    { mode: 0o755 },
+  )
   context.path = process.env.PATH
   process.env.PATH = `${context.tools}:${context.path}`
   for (const role of ['camera', 'storage'] as const) {
@@ -118,6 +133,26 @@ test('the tools were run, and the settings stand where they look for them', asyn
   assert.is(await readFile(join(tools, 'done'), 'utf8'), 'homeward-network apply\nhomeward-network apply\nreboot \n')
   assert.is(await readFile(join(home.folder, 'camera', 'network.conf'), 'utf8'), 'MODE=dhcp\n')
 })
+
+for (const role of ['camera', 'storage'] as const) {
+  test(`a ${role === 'camera' ? 'camera' : 'storage device'} shows its disks, and makes one ready when told to`, async ({
+    cables,
+    tools,
+  }) => {
+    await at(cables[role].ends[1], async (port) => {
+      assert.is(brief(await ask(port, 'disk', 10_000)), '/dev/sda 4096 MB photos: has something on it\nOK')
+      const refusal = 'ERR DISK_WRONG /dev/sda has something on it.'
+      assert.is(brief(await ask(port, 'disk prepare sda', 10_000)), refusal)
+      const done = '/dev/sda is ready and taken into use\nOK'
+      assert.is(brief(await ask(port, 'disk prepare sda --erase', 10_000)), done)
+    })
+    const asked = (await readFile(join(tools, 'disks'), 'utf8')).trim().split('\n').slice(-3)
+    assert.equal(
+      asked,
+      ['list', 'prepare /dev/sda', 'prepare /dev/sda --erase'].map((args) => `homeward-disk ${args}`),
+    )
+  })
+}
 
 test('a million random bytes on the line: it still answers', async ({ cables }) => {
   const seed = Date.now() % 1_000_000

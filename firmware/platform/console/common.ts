@@ -22,7 +22,7 @@ export function commonCommands({
   system,
   recentLog,
   network,
-}: CommonOptions): Record<'network' | 'log' | 'reboot', ConsoleCommand> {
+}: CommonOptions): Record<'network' | 'disk' | 'log' | 'reboot', ConsoleCommand> {
   return {
     network: {
       usage: '[dhcp | static ADDRESS/BITS GATEWAY [DNS] | wifi NAME [PASSPHRASE] | wifi off]',
@@ -35,6 +35,27 @@ export function commonCommands({
         await network.write(encodeNetwork(changed))
         await system.applyNetwork()
         return describeNetwork(changed)
+      },
+    },
+    disk: {
+      usage: '[prepare DEVICE [--erase]]',
+      help: 'the cards and disks for footage, or makes one ready; --erase loses what is on it',
+      run: async (words) => {
+        if (words.length === 0) {
+          const lines = await system.disks()
+          return lines.length === 0 ? ['no card or disk for footage is there'] : lines
+        }
+        const [verb, device, ...more] = words.filter((word) => word !== '--erase')
+        if (verb !== 'prepare' || device === undefined || more.length > 0) {
+          throw new HomewardError('USAGE', 'expected nothing, or prepare and a device')
+        }
+        // As a device's name in /dev is: the word goes to a program that runs as root.
+        if (!/^(?:\/dev\/)?[a-z][a-z0-9]{1,31}$/.test(device)) {
+          throw new HomewardError('USAGE', `"${device.slice(0, 40)}" is no disk, expected a name that \`disk\` shows`)
+        }
+        const path = device.startsWith('/dev/') ? device : `/dev/${device}`
+        const state = await system.prepareDisk(path, words.includes('--erase'))
+        return [state === 'ready' ? `${path} is ready and taken into use` : `${path} is being made ready: see \`disk\``]
       },
     },
     log: {
