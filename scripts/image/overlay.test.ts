@@ -1,6 +1,15 @@
 /** Scripts of the overlay run under BusyBox ash: their syntax is read by it, and those that decide something are tried. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -43,6 +52,11 @@ function run(script: string, args: readonly string[], root: string, fakes: Recor
       .replaceAll('/usr/lib/homeward/functions', functions)
       .replaceAll('/proc/', `${root}/proc/`)
       .replaceAll('/run/homeward', `${root}/run`)
+      .replaceAll('/sys/block', `${root}/sys/block`)
+      .replaceAll('/dev/${', `${root}/dev/\${`)
+      // Debian's BusyBox takes its own before others.
+      .replaceAll('mke2fs -q', `${bin}/mke2fs -q`)
+      .replaceAll('/etc/homeward/image', `${root}/etc/image`)
       .replaceAll('exec sleep', 'echo slept')
       .replaceAll('export PATH=', `export PATH=${bin}:`)
   writeFileSync(functions, moved(readFileSync(join(OVERLAY, 'common/usr/lib/homeward/functions'), 'utf8')))
@@ -121,6 +135,59 @@ test('homeward-slot: one copy that a power cut broke does no harm, two are told'
     assert.is(slot('trial'), 'no')
     writeFileSync(join(root, 'state-0xc0000'), '')
     assert.match(slot('trial'), /neither copy of the boot loader's settings on \/dev\/mmcblk0 is whole/)
+  })
+})
+
+const DISK = 'common/usr/sbin/homeward-disk'
+/** A storage device with one disk of 8 MB in a file; blkid finds what its file `signature` says. */
+const DISK_TOOLS = {
+  blkid: 'if [ "$3" = full ]; then cat "$PWD/signature"; else sed -n "s/^$5=//p" "$PWD/signature"; fi 2>/dev/null',
+  wipefs: 'echo "wipefs $*" >>"$PWD/done"',
+  mke2fs: 'echo mke2fs >>"$PWD/done"',
+  flock: 'exit 0',
+  sync: 'exit 0',
+}
+
+function withDisk(signature: string, work: (disk: (...args: string[]) => string, root: string) => void): void {
+  withRoot((root) => {
+    for (const folder of ['sys/block/sda', 'dev', 'etc']) mkdirSync(join(root, folder), { recursive: true })
+    writeFileSync(join(root, 'sys/block/sda/size'), '16384\n')
+    writeFileSync(join(root, 'sys/block/sda/removable'), '0\n')
+    writeFileSync(join(root, 'dev/sda'), new Uint8Array(8 << 20))
+    writeFileSync(join(root, 'etc/image'), 'ROLE=storage\nDISKS=sd*\n')
+    writeFileSync(join(root, 'run/system-disk'), '/dev/vda\n')
+    writeFileSync(join(root, 'proc/mounts'), '')
+    writeFileSync(join(root, 'signature'), signature)
+    work((...args) => {
+      const { status, stdout, stderr } = run(DISK, args, root, DISK_TOOLS)
+      return `${status} ${stdout}${stderr}`.replaceAll(root, '').trim()
+    }, root)
+  })
+}
+
+test('homeward-disk: an empty disk is made ready when told to, and handed to the service', () => {
+  withDisk('', (disk, root) => {
+    assert.is(disk('list'), '0 /dev/sda 8 MB -: empty')
+    writeFileSync(join(root, 'proc/uptime'), '5.00 1.00\n')
+    assert.match(disk('prepare', `${root}/dev/sda`), /^0 homeward: making \/dev\/sda ready/)
+    assert.match(readFileSync(join(root, 'done'), 'utf8'), /^wipefs .*\nmke2fs\n$/)
+    assert.is(readFileSync(join(root, 'run/disk-prepared'), 'utf8'), '5.00 1.00\n')
+  })
+})
+
+test('homeward-disk: one with anything on it only with --erase, one in use never', () => {
+  withDisk('TYPE=vfat\nLABEL=photos\n', (disk, root) => {
+    assert.is(disk('list'), '0 /dev/sda 8 MB photos: has something on it')
+    const refused = /^3 homeward: \/dev\/sda has something on it; to use it, and lose that for good, add --erase$/
+    assert.match(disk('prepare', `${root}/dev/sda`), refused)
+    assert.match(disk('prepare', `${root}/dev/sdb`, '--erase'), /^3 homeward: \/dev\/sdb is no disk for footage/)
+    writeFileSync(join(root, 'proc/mounts'), `${root}/dev/sda /srv/homeward ext4 rw 0 0\n`)
+    assert.is(disk('list'), '0 /dev/sda 8 MB photos: in use')
+    assert.match(disk('prepare', `${root}/dev/sda`, '--erase'), /^3 homeward: \/dev\/sda is in use$/)
+    assert.not.ok(existsSync(join(root, 'done')))
+    writeFileSync(join(root, 'proc/mounts'), '')
+    writeFileSync(join(root, 'proc/uptime'), '5.00 1.00\n')
+    assert.match(disk('prepare', `${root}/dev/sda`, '--erase'), /^0 /)
   })
 })
 
