@@ -43,15 +43,14 @@ test('set up over the serial lines, the footage lands on the SATA disk', async (
 })
 
 test('while it films, the camera takes little memory and writes nothing but its ring', async () => {
-  const rss = await camera.console.run('sed -n "s/^VmRSS: *//p" "/proc/$(pgrep -o -f "camera run")/status"')
+  const rss = await camera.console.run(
+    'sed -n "s/^VmRSS:[^0-9]*//p" "/proc/$(cat /run/service/camera/supervise/pid)/status"',
+  )
   say(`camera agent: ${rss}`)
   // Whatever set-up left behind is written by then.
   await camera.console.run('sync; sleep 15; sync', CHANGE_WITHIN_MS)
-  const written = (disk: string) => `cut -d' ' -f1-20 /sys/block/${disk}/stat | awk '{print $5, $7}'`
-  const system = await camera.console.run(
-    `${written('vda')}; sleep ${IDLE_S}; sync; ${written('vda')}`,
-    CHANGE_WITHIN_MS,
-  )
+  const written = 'read -r _ _ _ _ writes _ sectors _ </sys/block/vda/stat; echo "$writes $sectors"'
+  const system = await camera.console.run(`${written}; sleep ${IDLE_S}; sync; ${written}`, CHANGE_WITHIN_MS)
   const [before, after] = system.split('\n')
   say(`system's disk, writes and sectors: ${before}, a minute later ${after}`)
   assert.is(after, before)
@@ -84,10 +83,7 @@ test('after a power cut of the storage device it takes up where it was', async (
 })
 
 test('the files on the disk play, and show the camera its test picture', async () => {
-  await storage.console.run(
-    'sv down /run/service/storage; while pgrep -f "storage run" >/dev/null; do sleep 1; done; sync',
-    CHANGE_WITHIN_MS,
-  )
+  await storage.console.run('sv -w 30 down /run/service/storage; sync', CHANGE_WITHIN_MS)
   await storage.cut()
   await camera.cut()
   const { files, frames, columns, size } = playDisk(join(home.folder, STORAGE.tap, 'footage.img'), home.folder)
