@@ -1,4 +1,5 @@
 /** A real Chromium for tests of the page, with an empty profile, and the whole home that it looks at. */
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { TestHome } from './test-home.ts'
 
 const EXECUTABLE = '/usr/bin/chromium'
+export const hasBrowser = existsSync(EXECUTABLE)
 const ARGS = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync', '--mute-audio'],
