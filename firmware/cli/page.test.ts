@@ -155,7 +155,10 @@ test('a file ends, the camera is off for a while: the timeline says so', async (
   const [before, after] = spans.filter(({ state }) => state === 'stored')
   assert.ok(before !== undefined && after !== undefined && after.fromMs - before.toMs > 2500, JSON.stringify(spans))
   await open(camera, before.fromMs)
-  await page.getByText(/Nothing was recorded for [3-9] s/).waitFor()
+  await page
+    .getByText(/(Nothing was recorded|Camera off) for \d/)
+    .first()
+    .waitFor()
   const slider = page.getByRole('slider')
   assert.match((await slider.getAttribute('aria-valuetext')) ?? '', /^\d\d:\d\d:\d\d · On the disk for/)
 })
@@ -168,17 +171,22 @@ test('it plays over the edge of a file without a jump, for as long as it was fil
   const edgeMs = await edgeIn(camera, before?.fromMs ?? 0, before?.toMs ?? 0)
   await open(camera, edgeMs - 1500)
   await page.getByRole('button', { name: 'Play', exact: true }).click()
-  const seen: number[] = []
+  const seen: { readonly atS: number; readonly shownS: number }[] = []
   const started = performance.now()
   while (performance.now() - started < 3500) {
-    seen.push(await videoS())
+    const shownS = await videoS()
+    seen.push({ atS: (performance.now() - started) / 1000, shownS })
     await pause(50)
   }
-  const tookS = (performance.now() - started) / 1000
-  const steps = seen.slice(1).map((now, at) => now - (seen[at] ?? now))
-  const playedS = (seen.at(-1) ?? 0) - (seen[0] ?? 0)
-  assert.ok(Math.min(...steps) >= -0.05, `it never goes back: ${steps.join(' ')}`)
-  assert.ok(Math.max(...steps) < 0.6, `it never jumps: ${Math.max(...steps)} s`)
+  const [first, last] = [seen[0], seen.at(-1)]
+  assert.ok(first !== undefined && last !== undefined)
+  const leads = seen.slice(1).map(({ atS, shownS }, at) => {
+    const before = seen[at] ?? first
+    assert.ok(shownS >= before.shownS - 0.05, `it goes back from ${before.shownS} to ${shownS}`)
+    return shownS - before.shownS - (atS - before.atS)
+  })
+  assert.ok(Math.max(...leads) < 0.5, `it jumps: ${Math.max(...leads)} s more than had passed`)
+  const [playedS, tookS] = [last.shownS - first.shownS, last.atS - first.atS]
   assert.ok(Math.abs(playedS - tookS) < 0.8, `${playedS} s of footage in ${tookS} s`)
   await page.getByRole('button', { name: 'Pause' }).click()
   const stood = await videoS()

@@ -38,7 +38,7 @@ export function SpanPanel({ camera, span, bounds, zone, positionMs, onSpan, onLo
     })
   return (
     <section class="card stack" aria-label="Export or lock a span">
-      <div class="row">
+      <div class="row low">
         <TimeInput label="From" ms={span.fromMs} bounds={bounds} zone={zone} onMs={setFrom} />
         <button type="button" onClick={() => setFrom(positionMs)}>
           From here
@@ -50,7 +50,7 @@ export function SpanPanel({ camera, span, bounds, zone, positionMs, onSpan, onLo
         <span class="soft numbers">{durationText(span.toMs - span.fromMs)}</span>
       </div>
       <Export camera={camera} span={span} zone={zone} />
-      <div class="row">
+      <div class="row low">
         <Field label="Lock it: retention never deletes it. Why?">
           <input value={note} maxLength={100} onInput={({ currentTarget }) => setNote(currentTarget.value)} />
         </Field>

@@ -89,8 +89,9 @@ function Disk({ storage }: { readonly storage: Storage }) {
         </>
       )}
       <p class="numbers">
-        {bytesPerDay > 0 ? `About ${bytesText(bytesPerDay)} a day come in. ` : ''}
-        {forecast(fullInMs)}
+        {bytesPerDay > 0
+          ? `About ${bytesText(bytesPerDay)} a day come in. ${forecast(fullInMs)}`
+          : 'There is too little footage yet for a forecast.'}
       </p>
       {ageHeld !== null && <p>Nothing is deleted for its age right now: {ageHeld}.</p>}
       {trouble !== null && <p class="error">{trouble}</p>}
@@ -131,9 +132,9 @@ function KeptRow({ kept, camera, onChanged }: KeptRowProps) {
         {bytesText(bytes)}
         {locks > 0 && <span class="small soft"> · {countText(locks, 'locked span')}</span>}
       </td>
-      <td class="numbers">{bytesPerDay === null ? 'not known yet' : bytesText(bytesPerDay)}</td>
+      <td class="numbers">{bytesPerDay === null ? 'a day: not known yet' : `${bytesText(bytesPerDay)} a day`}</td>
       <td class="numbers">
-        {firstMs === null ? 'nothing yet' : `to ${dayAt(firstMs, viewerZone())}`}
+        {firstMs === null ? 'nothing yet' : `back to ${dayAt(firstMs, viewerZone())}`}
         {keepsDays !== null && limitedBy !== null && (
           <div class="small soft">
             will reach {durationText(keepsDays * 86_400_000)}, by {LIMITS[limitedBy]}
@@ -152,7 +153,7 @@ function KeptRow({ kept, camera, onChanged }: KeptRowProps) {
         ) : (
           <div class="row">
             <span class="numbers">
-              {limits.length === 0 ? 'none but the disk' : limits.join(', ')}
+              {limits.length === 0 ? 'no limit but the disk' : limits.join(', ')}
               {!ownLimits && <span class="small soft"> · as for every camera</span>}
             </span>
             <button type="button" onClick={() => setEditing(true)}>
