@@ -239,7 +239,7 @@ export class Archive {
     const row = this.#index.file(id)
     if (row === undefined) return 'gone'
     if (this.isLocked({ id, row })) return 'locked'
-    const entry = expiryOf({ id, row }, reason, this.#nowUs())
+    const entry = expiryOf({ id, row }, this.#lastReceivedUs({ id, row }), reason, this.#nowUs())
     await this.#submit({ kind: 'ledger', entry, aside: [], remove: row.path, ...promised() })
     return 'expired'
   }
@@ -302,6 +302,10 @@ export class Archive {
   /** When the last fragment of the file came, by the storage device's clock. */
   receivedUs({ id, row }: IndexedFile): number {
     return this.#index.fragment(id.camera, id.log, row.lastSeq)?.receivedUs ?? row.endUs
+  }
+
+  #lastReceivedUs(file: IndexedFile): number {
+    return this.#index.fragmentsOf(file).reduce((last, { row }) => Math.max(last, row.receivedUs), 0)
   }
 
   async #enterNote(entry: JournalEntry): Promise<void> {
@@ -368,7 +372,8 @@ export class Archive {
     const rows = (batch: IndexBatch) => {
       for (const { seq } of fragments) batch.putDamaged(camera, log, seq, note)
     }
-    const entry = damageOf(known, row.firstSeq, row.lastSeq, [row.startUs, row.endUs], why, true, atUs)
+    const damage = damageOf(known, row.firstSeq, row.lastSeq, [row.startUs, row.endUs], why, true, atUs)
+    const entry = { ...damage, receivedUs: this.#lastReceivedUs(known) }
     await this.#submit({ kind: 'ledger', entry, aside: [], rows, ...promised() })
   }
 

@@ -51,6 +51,7 @@ export class IndexBatch {
   readonly #ranges = new Map<string, LogRanges>()
   readonly #totals = new Map<string, CameraTotals>()
   #damaged: boolean | undefined
+  readonly #removed = new Set<string>()
   readonly #clocks: Pick<ClockSegment, 'atUs' | 'ageUs'>[] = []
 
   constructor(index: ArchiveIndex) {
@@ -85,7 +86,10 @@ export class IndexBatch {
   /** The file's row and its fragments' rows go; what they held stays durable. */
   removeFile(id: FileId): void {
     const row = this.#index.file(id)
-    if (row === undefined) return
+    const name = toHex(fileKey(id))
+    // Twice in one batch, when two ask for it at once: its fragments go out of the totals once.
+    if (row === undefined || this.#removed.has(name)) return
+    this.#removed.add(name)
     this.#remove('files', fileKey(id))
     this.removeOpen(id)
     for (const { seq, row: fragment } of this.#index.fragmentsOf({ id, row })) {
@@ -94,6 +98,11 @@ export class IndexBatch {
         this.removeDamaged(id.camera, id.log, seq)
       this.#addTotals(id.camera, { fragments: -1, bytes: -fragment.bytes, lastReceivedUs: 0 })
     }
+  }
+
+  /** Something came at that time, and may be gone since. */
+  addReceived(camera: Uint8Array, lastReceivedUs: number): void {
+    this.#addTotals(camera, { fragments: 0, bytes: 0, lastReceivedUs })
   }
 
   addDurable(camera: Uint8Array, log: string, first: number, last: number): void {

@@ -36,6 +36,8 @@ export interface LedgerEntry {
   readonly hash: string
   /** `expired` and `damaged`: start of the file as in its key, 0 when undated. */
   readonly fileStartUs?: number
+  /** `expired`, and `damaged` with `gone`: when the last of it was received. */
+  readonly receivedUs?: number
   /** `damaged`: the whole file is gone. Otherwise its fragments are there, but not as they were captured. */
   readonly gone?: boolean
 }
@@ -209,6 +211,7 @@ export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = 
   if (!isLedgerEntry(entry)) return
   const camera = fromHex(entry.camera)
   batch.putLedger(camera, ledgerRowOf(entry), entry.hash)
+  if (entry.receivedUs !== undefined) batch.addReceived(camera, entry.receivedUs)
   if (entry.type === 'expired') {
     batch.addExpired(camera, entry.log, entry.first, entry.last)
     batch.removeFile({ camera, startUs: entry.fileStartUs ?? 0, log: entry.log, firstSeq: entry.first })

@@ -125,7 +125,7 @@ export function conflictOf(folder: string, arrived: Arrived, atUs: number): SetA
 }
 
 /** A closed file that is to be deleted. */
-export function expiryOf({ id, row }: IndexedFile, reason: string, atUs: number): LedgerEntry {
+export function expiryOf({ id, row }: IndexedFile, receivedUs: number, reason: string, atUs: number): LedgerEntry {
   const { log, firstSeq: first, lastSeq: last, dated, boot, startUs, endUs, path } = row
   const camera = toHex(id.camera)
   const times = { dated, boot, startUs, endUs }
@@ -142,6 +142,7 @@ export function expiryOf({ id, row }: IndexedFile, reason: string, atUs: number)
     path,
     hash: '',
     fileStartUs: id.startUs,
+    receivedUs,
   }
 }
 
