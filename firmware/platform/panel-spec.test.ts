@@ -12,6 +12,9 @@ offer = "rootfs"
 tested = "data"
 [disk]
 devices = ["sd*"]
+[rootfs]
+state = "/data/homeward"
+footage = "/srv/homeward"
 `
 
 const specOf = (more: string) => panelSpecOf(parseBoard(COMMON + more, 'board.toml'))
