@@ -43,12 +43,12 @@ export function ageAtUs(segments: readonly ClockSegment[], wallUs: number): numb
     if (intoUs < -STRETCH_SLACK_US || intoUs > lengthUs + STRETCH_SLACK_US) continue
     found = Math.max(found, ageUs + Math.max(0, intoUs))
   }
-  if (found >= 0) return found
-  // Received after the last entry before a power cut: not later than the next stretch began.
-  segments.forEach(({ atUs, lengthUs }, index) => {
+  // Received after the last entry before a power cut: not later than the next stretch began. Also where an earlier stretch showed
+  // the same time, as a clock does that starts in 1970 again and again.
+  segments.forEach(({ atUs, ageUs, lengthUs }, index) => {
     const behindUs = wallUs - atUs - lengthUs
-    const next = segments[index + 1]
-    if (behindUs > 0 && behindUs <= TAIL_US && next !== undefined) found = Math.max(found, next.ageUs)
+    if (behindUs > 0 && behindUs <= TAIL_US)
+      found = Math.max(found, segments[index + 1]?.ageUs ?? ageUs + lengthUs + behindUs)
   })
   return found >= 0 ? found : (segments.at(-1)?.ageUs ?? 0)
 }
