@@ -1,41 +1,24 @@
-/** A month of 64 cameras in the index of the built program, asked over HTTP by another process. PAGE_CAMERAS, PAGE_DAYS: fewer. */
-import { spawnSync } from 'node:child_process'
-import { mkdir, open, stat } from 'node:fs/promises'
+/** How soon the built storage program answers what its page asks, over HTTP, in another process. */
+import { mkdir, open } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { TestHome } from '../../firmware/cli/test-home.ts'
 import type { Cameras, Timeline } from '../../firmware/storage/web/api.ts'
 import { HomewardError } from '../../firmware/wire/errors.ts'
-import type { MonthFigures } from './index-child.ts'
-import { Owner } from './owner.ts'
+import type { Owner } from './owner.ts'
+import type { Month } from './page-month.ts'
 import { figure, type Row, spreadOf } from './row.ts'
 
-const INDEX_CHILD = fileURLToPath(new URL('index-child.ts', import.meta.url))
-const CAMERAS = process.env.PAGE_CAMERAS ?? '64'
-const DAYS = process.env.PAGE_DAYS ?? '30'
 const TIMES = 20
 const LIMIT_MS = { timeline: 50, cameras: 50, playlist: 100, fragment: 50 } as const
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-export async function pageAnswers(): Promise<Row[]> {
-  const home = await TestHome.create()
+export async function pageAnswers({ home, owner, cameras: count, dayMs }: Month): Promise<Row[]> {
   const agent = new Agent({ keepAlive: true })
   try {
-    await mkdir(home.disk)
-    const made = monthIn(home.disk)
-    const indexBytes = (await stat(join(home.disk, '.homeward/index/data.mdb'))).size
-    await home.startServer()
-    const began = performance.now()
-    const storage = await home.startStorage(['--log-level', 'warn', '--http-tls', 'off', '--scrub-rate', '0'])
-    const startMs = performance.now() - began
-    const owner = await Owner.of(storage)
-    const dayMs = Math.floor(Date.now() / DAY_MS) * DAY_MS - Math.ceil(Number(DAYS) / 2) * DAY_MS
-
     const list = await repeated(TIMES, () => owner.ask('/api/v1/cameras', agent))
     const { cameras } = JSON.parse(String(list[0]?.body)) as Cameras
-    if (cameras.length !== Number(CAMERAS)) throw new HomewardError('INTERNAL', `${cameras.length} cameras are listed`)
+    if (cameras.length !== count) throw new HomewardError('INTERNAL', `${cameras.length} cameras are listed`)
     const below = (index: number) => `/api/v1/cameras/${cameras[index % cameras.length]?.id}`
     // Of another camera each time, so that none is warm.
     const timelines = await repeated(TIMES, (index) =>
@@ -48,7 +31,6 @@ export async function pageAnswers(): Promise<Row[]> {
       owner.ask(`${below(index)}/playlist.m3u8?from=${noonMs}&to=${noonMs + HOUR_MS}`, agent),
     )
     const fragments = await firstBytes(owner, agent, home.disk, below(0), String(playlists[0]?.body))
-    const about = `${CAMERAS} cameras, ${DAYS} days, ${made.fragments} fragments of 2 s; index ${figure(indexBytes / 1e9)} GB, made in ${Math.round(made.tookMs / 1000)} s; the program answered ${Math.round(startMs)} ms after it was started`
     const row = (name: string, most: number, ours: readonly number[], notes: readonly string[] = []): Row => ({
       ...{ name, unit: 'ms', ours, rival: [most], rivalName: 'limit', target: { most: 1 }, by: 'worst', notes },
     })
@@ -57,7 +39,6 @@ export async function pageAnswers(): Promise<Row[]> {
       `${figure(spreadOf(asked.map(({ body }) => body.byteLength / 1000)).median)} kB each`
     return [
       row('page: timeline of a day', LIMIT_MS.timeline, whole(timelines), [
-        about,
         `over HTTP, one after the other, ${TIMES} times, each of another camera, ${kilobytes(timelines)}`,
       ]),
       row('page: list of cameras', LIMIT_MS.cameras, whole(list), [kilobytes(list)]),
@@ -71,7 +52,6 @@ export async function pageAnswers(): Promise<Row[]> {
     ]
   } finally {
     agent.destroy()
-    await home.close()
   }
 }
 
@@ -79,15 +59,6 @@ async function repeated<T>(times: number, work: (index: number) => Promise<T>): 
   const results: T[] = []
   for (let index = 0; index < times; index += 1) results.push(await work(index))
   return results
-}
-
-function monthIn(root: string): MonthFigures {
-  const env = { ...process.env, INDEX_CAMERAS: CAMERAS, INDEX_DAYS: DAYS }
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', INDEX_CHILD, 'make', root], {
-    ...{ encoding: 'utf8', env },
-  })
-  if (status !== 0) throw new HomewardError('INTERNAL', `the index was not made (${status}): ${stderr}`)
-  return JSON.parse(stdout) as MonthFigures
 }
 
 /** The index is made of rows alone: the files of the hour are made here, of the size that it says. */

@@ -13,8 +13,8 @@ import { connect } from './connect.ts'
 import { exportTime } from './export-time.ts'
 import { indexMonth } from './index-month.ts'
 import { manyCameras } from './many-cameras.ts'
-import { pageAnswers } from './page-answers.ts'
 import { pageFlood } from './page-flood.ts'
+import { pageMonth } from './page-month.ts'
 import { idleShare } from './process-use.ts'
 import { relay } from './relay.ts'
 import { ringOpen } from './ring-open.ts'
@@ -36,7 +36,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   relay,
   index: indexMonth,
   export: exportTime,
-  'page-answers': pageAnswers,
+  'page-month': pageMonth,
   'page-flood': pageFlood,
 }
 

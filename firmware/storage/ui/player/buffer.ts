@@ -1,5 +1,6 @@
 /** One MediaSource whose timeline is the time of day: gaps stay gaps, and files of any format lie where they belong. */
 import { HomewardError } from '../../../wire/errors.ts'
+import { codecName } from '../media/codec.ts'
 import type { Segment } from '../media/playlist.ts'
 import { hideFragmentTracks, type Init, readInit, readPictures } from '../media/samples.ts'
 import { send } from '../net/api.ts'
@@ -189,10 +190,4 @@ function updated(buffer: SourceBuffer, start: () => void): Promise<void> {
       reject(error)
     }
   })
-}
-
-export function codecName(codec: string): string {
-  if (/^(hvc1|hev1)/.test(codec)) return 'H.265'
-  if (/^avc/.test(codec)) return 'H.264'
-  return codec
 }

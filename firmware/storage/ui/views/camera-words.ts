@@ -1,5 +1,6 @@
 /** What is to be said about a camera. Pure. */
 import type { Camera, CameraState } from '../../web/api.ts'
+import { codecName } from '../media/codec.ts'
 import { agoText, bytesText, durationText, rateText } from '../time/text.ts'
 
 export const STATE_WORDS: Readonly<Record<CameraState, string>> = {
@@ -59,7 +60,7 @@ export function factsOf(camera: Camera, nowMs: number): Fact[] {
   const [video] = tracks.filter(({ kind }) => kind === 'video')
   if (video !== undefined) {
     const size = video.width === undefined ? '' : `, ${video.width} × ${video.height}`
-    facts.push({ name: 'Picture', text: `${video.codec}${size}` })
+    facts.push({ name: 'Picture', text: `${codecName(video.codec)}${size}` })
   }
   if (clock !== null && clock !== 'synchronised') facts.push({ name: 'Its clock', text: clock, bad: true })
   return facts

@@ -2,9 +2,9 @@
 
 import { isHomewardError } from '../../../wire/errors.ts'
 import type { Camera } from '../../web/api.ts'
+import { codecName } from '../media/codec.ts'
 import { cameraPath } from '../net/api.ts'
 import { errorText } from '../net/words.ts'
-import { codecName } from '../player/buffer.ts'
 import type { Player, PlayerState } from '../player/player.ts'
 import { durationText } from '../time/text.ts'
 import { clockText } from '../time/zone.ts'

@@ -5,7 +5,7 @@ import { PASSWORD_MIN_CHARACTERS } from '../../web/constants.ts'
 import { useAction, useLoaded } from '../hooks.ts'
 import { call } from '../net/api.ts'
 import type { Home } from '../net/events.ts'
-import { agoText, durationText } from '../time/text.ts'
+import { agoText, countText } from '../time/text.ts'
 import { CopyButton, ErrorLine, Field, SureButton, saveAs } from './parts.tsx'
 
 interface SettingsProps {
@@ -233,7 +233,7 @@ function TokensCard() {
           </li>
         ))}
       </ul>
-      <form class="row" onSubmit={submit}>
+      <form class="row low" onSubmit={submit}>
         <Field label="What it is for">
           <input maxLength={64} required value={name} onInput={({ currentTarget }) => setName(currentTarget.value)} />
         </Field>
@@ -342,11 +342,11 @@ function DeviceCard({ home: { status } }: { readonly home: Home }) {
           {p2p.problem !== null && `: ${p2p.problem.message}`}
           {p2p.nat === 'symmetric' && '. The router here gives every peer another port: cameras outside are relayed.'}
         </dd>
-        <dt>Commits</dt>
+        <dt>Writes</dt>
         <dd>
           {commit.count === 0 || commit.p50Ms === null || commit.p99Ms === null
             ? 'none yet'
-            : `${commit.count}: half within ${durationText(commit.p50Ms)}, 99 of 100 within ${durationText(commit.p99Ms)}`}
+            : `${countText(commit.count, 'commit')}: half are safe within ${Math.ceil(commit.p50Ms)} ms, 99 of 100 within ${Math.ceil(commit.p99Ms)} ms`}
         </dd>
       </dl>
     </section>
