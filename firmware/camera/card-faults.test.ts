@@ -9,7 +9,7 @@ import { FakeClock } from '../platform/clock-fake.ts'
 import { FakeDisk } from '../platform/disk-fake.ts'
 import type { Fault } from '../platform/disk-faults.ts'
 import { seededRandom } from '../platform/random.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { CARD_RETRY_MAX_MS, Recorder } from './recorder.ts'
 import { MemoryRing } from './ring/memory-ring.ts'
 import type { Ring } from './ring/ring.ts'
@@ -185,8 +185,8 @@ test('the card: a bit that turned over is found, and only its fragment is lost',
   }
   disk.rot(`${DIR}/slab-0000.hwr`, 24 * KIB + 9000)
   for (const ref of ring.unacked(ring.log)) {
-    const read = await ring.read(ref).catch((error: unknown) => isHomewardError(error) && error.code)
-    if (ref.seq === 1) assert.is(read, 'RECORD_DAMAGED')
+    const code = await codeOf(ring.read(ref))
+    if (ref.seq === 1) assert.is(code, 'RECORD_DAMAGED')
   }
   assert.equal(await readable([ring]), [0, 2, 3])
   assert.equal(

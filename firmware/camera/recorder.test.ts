@@ -2,7 +2,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { InitSegment } from '../media/init.ts'
 import { FakeClock } from '../platform/clock-fake.ts'
-import { type ErrorCode, HomewardError, isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
+import { type ErrorCode, HomewardError } from '../wire/errors.ts'
 import type { CapturedFragment } from './encoder/captured.ts'
 import { CARD_RETRY_MAX_MS, CARD_RETRY_MS, Recorder, type RecorderOptions } from './recorder.ts'
 import { MemoryRing } from './ring/memory-ring.ts'
@@ -111,15 +112,6 @@ const numbers = (ring: Ring) => ring.unacked(ring.log).map(({ seq, span, kind })
 
 function ackAll(ring: Ring): void {
   for (const { log, unacked } of ring.logs()) ring.ack(log, unacked)
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return 'none'
-  } catch (error) {
-    return isHomewardError(error) ? error.code : String(error)
-  }
 }
 
 test('the card fails, memory takes over, the card comes back, memory is drained', async (context) => {

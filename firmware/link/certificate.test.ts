@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { loadCertificate, makeCertificate } from './certificate.ts'
 
 async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
@@ -14,16 +14,6 @@ async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
   } finally {
     await rm(dir, { recursive: true })
   }
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
 }
 
 test('a certificate that signs itself, that OpenSSL reads, and that does not expire', () => {

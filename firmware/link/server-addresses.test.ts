@@ -1,21 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../platform/clock-fake.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { RESOLVE_TIMEOUT_MS, resolveWithSystem, ServerAddresses } from './server-addresses.ts'
 
 const server = { host: 'p2p.example', port: 7440, key: new Uint8Array(32) }
 const open = () => new AbortController().signal
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 test('all addresses of a name, in canonical form', async () => {
   const clock = new FakeClock()

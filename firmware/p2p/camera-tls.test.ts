@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { CameraServer, LINE_ANSWERS_WITHIN_MS } from '../link/camera-server.ts'
 import { ServerAddresses } from '../link/server-addresses.ts'
 import { UdxPort } from '../link/udx-port.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { clock, pause, Rig, random } from './rig-fixture.ts'
 
 /** A UDP port that nobody answers on. */
@@ -105,10 +106,7 @@ test('a server that is being started is waited for, as long as the look-up lasts
   assert.ok(tookMs >= 1_000 && tookMs < 2_500, `${tookMs} ms`)
   await gate.shut()
   const cancel = new AbortController()
-  const cancelled = help.lookUp('pair', cancel.signal).then(
-    () => 'found',
-    (error: { code?: string }) => error.code,
-  )
+  const cancelled = codeOf(help.lookUp('pair', cancel.signal))
   await pause(600)
   cancel.abort()
   assert.is(await cancelled, 'CANCELLED')

@@ -4,19 +4,10 @@ import { sameAddress } from '../link/address.ts'
 import { createIdentity } from '../link/identity.ts'
 import { LOOK_UP_SCHEDULE_MS } from '../link/look-up.ts'
 import { REFRESH_MAX_MS, REQUEST_SCHEDULE_MS } from '../link/registration.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { isHomewardError } from '../wire/errors.ts'
 import { REGISTRATION_TTL_MS } from './registry/memory.ts'
 import { SERVER_ADDRESS, World } from './world-fake.ts'
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 test('a storage device registers, and its camera finds it', async () => {
   const world = new World(1)

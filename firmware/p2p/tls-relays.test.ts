@@ -7,22 +7,12 @@ import { type JoinRelayTls, joinRelayTls, RELAY_TLS_WITHIN_MS } from '../link/re
 import type { RelayOwner } from '../link/relay-udp.ts'
 import { tlsFrame } from '../link/tls-frames.ts'
 import { FakeClock } from '../platform/clock-fake.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { encodeSignal } from '../wire/signal.ts'
 import { RELAY_LIMITS } from './relay-shares.ts'
 import { clock, pause, Rig, random, type StorageOnRig, until } from './rig-fixture.ts'
 import { IDLE_MS } from './tls-relay.ts'
 import { JOIN_WITHIN_MS } from './udp-relays.ts'
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 const ownerOf = ({ registration }: StorageOnRig): RelayOwner => {
   const owner = registration.owner()

@@ -12,7 +12,7 @@ import { tlsFrame } from '../link/tls-frames.ts'
 import { dialServer, dialTls, type TlsLine } from '../link/tls-line.ts'
 import { FakeClock } from '../platform/clock-fake.ts'
 import { encodeMessage } from '../wire/codec.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { encodeSignal, encodeTlsProof, type SignalMessage } from '../wire/signal.ts'
 import { clock, pause, Rig, random, until } from './rig-fixture.ts'
 import { FRAME_WITHIN_MS, QUIET_MS } from './tls-connection.ts'
@@ -20,16 +20,6 @@ import { FRAME_WITHIN_MS, QUIET_MS } from './tls-connection.ts'
 const open = () => new AbortController().signal
 /** A port that nobody answers on. */
 const NOBODY = 9
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 async function line(rig: Rig): Promise<TlsLine> {
   const dialled = await dialTls({ address: rig.tls, key: rig.identity.publicKey, clock, signal: open() })

@@ -5,23 +5,13 @@ import { type JoinRelayUdp, joinRelayUdp, type RelayOwner } from '../link/relay-
 import { signalDatagram } from '../link/signal-port.ts'
 import type { PortStream } from '../link/udx-port.ts'
 import { FakeClock } from '../platform/clock-fake.ts'
-import { isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import type { SignalMessage } from '../wire/signal.ts'
 import { RELAY_LIMITS } from './relay-shares.ts'
 import { clock, type DeviceOnRig, pause, Rig, random, type StorageOnRig, until } from './rig-fixture.ts'
 import { IDLE_MS, JOIN_WITHIN_MS, REST_MS } from './udp-relays.ts'
 
 const open = () => new AbortController().signal
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 function join(rig: Rig, device: DeviceOnRig, key: Uint8Array, stream: number, more: Partial<JoinRelayUdp> = {}) {
   const { signals } = device

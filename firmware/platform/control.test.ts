@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { codeOf } from '../wire/error-code-fixture.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import { type ControlHandler, type ControlHandlers, ControlServer, callControl } from './control.ts'
 
@@ -27,15 +28,6 @@ async function serving(
   } finally {
     await server.close()
     await server.close()
-  }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return 'no error'
-  } catch (error) {
-    return isHomewardError(error) ? error.code : String(error)
   }
 }
 

@@ -13,7 +13,7 @@ test.before.each(async (context) => {
 })
 test.after.each((context) => rm(context.folder, { recursive: true }))
 
-async function codeOf(path: string): Promise<string | undefined> {
+async function outcomeOf(path: string): Promise<string | undefined> {
   try {
     await makeFolders(path)
     return 'made'
@@ -26,15 +26,15 @@ test('makes what is missing, with the mode, and is content with what is there', 
   const deep = join(folder, 'a', 'b', 'c')
   await Promise.all([makeFolders(deep, 0o700), makeFolders(deep, 0o700)])
   for (const path of [deep, join(folder, 'a')]) assert.is((await stat(path)).mode & 0o777, 0o700)
-  assert.is(await codeOf(deep), 'made')
+  assert.is(await outcomeOf(deep), 'made')
 })
 
 test('refuses at once where no folder can be', async ({ folder }) => {
   const file = join(folder, 'file')
   await writeFile(file, '')
-  assert.is(await codeOf(file), 'EEXIST')
-  assert.is(await codeOf(join(file, 'below')), 'ENOTDIR')
-  assert.is(await codeOf('/proc/homeward/below'), 'ENOENT')
+  assert.is(await outcomeOf(file), 'EEXIST')
+  assert.is(await outcomeOf(join(file, 'below')), 'ENOTDIR')
+  assert.is(await outcomeOf('/proc/homeward/below'), 'ENOENT')
 })
 
 test.run()

@@ -1,7 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../platform/clock-fake.ts'
-import { type ErrorCode, HomewardError, isHomewardError } from '../wire/errors.ts'
+import { codeOf } from '../wire/error-code-fixture.ts'
+import { type ErrorCode, HomewardError } from '../wire/errors.ts'
 import type { Archive } from './archive/archive.ts'
 import { ArchiveSlot, FAILING_MS, REOPEN_MS } from './archive-slot.ts'
 
@@ -62,15 +63,6 @@ function start({ clock, disk, told }: { clock: FakeClock; disk: Disk; told: stri
 }
 
 const args = [new Uint8Array(32), {}, {}, 0] as unknown as Parameters<Archive['store']>
-
-async function codeOf(work: () => unknown): Promise<string> {
-  try {
-    await work()
-    return 'none'
-  } catch (error) {
-    return isHomewardError(error) ? error.code : String(error)
-  }
-}
 
 for (const trouble of ['DISK_READ_ONLY', 'DISK_MISSING'] as const) {
   test(`${trouble}: let go of, and taken up again`, async (context) => {

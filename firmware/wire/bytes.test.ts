@@ -1,17 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from './bytes.ts'
-import { isHomewardError } from './errors.ts'
-
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
+import { codeThrown } from './error-code-fixture.ts'
 
 test('numbers are little-endian, both ways', () => {
   const bytes = new Uint8Array(1 + 2 + 4 + 8 + 3 + 2 + 2)
@@ -58,14 +48,14 @@ test('reading past the end is FRAME_TRUNCATED, and consumes nothing', () => {
     for (let length = 0; length < needed; length++) {
       const reader = new ByteReader(new Uint8Array(length))
       assert.is(
-        codeOf(() => read(reader)),
+        codeThrown(() => read(reader)),
         'FRAME_TRUNCATED',
         `${length} of ${needed}`,
       )
       assert.is(reader.remaining, length)
     }
     assert.is(
-      codeOf(() => read(new ByteReader(new Uint8Array(needed)))),
+      codeThrown(() => read(new ByteReader(new Uint8Array(needed)))),
       'no error',
     )
   }
@@ -73,11 +63,11 @@ test('reading past the end is FRAME_TRUNCATED, and consumes nothing', () => {
 
 test('a 64-bit number beyond 2^53-1 is refused', () => {
   assert.is(
-    codeOf(() => new ByteReader(fromHex('0000000000002000')).u64()),
+    codeThrown(() => new ByteReader(fromHex('0000000000002000')).u64()),
     'FRAME_MALFORMED',
   )
   assert.is(
-    codeOf(() => new ByteReader(fromHex('ffffffffffffffff')).u64()),
+    codeThrown(() => new ByteReader(fromHex('ffffffffffffffff')).u64()),
     'FRAME_MALFORMED',
   )
 })
@@ -87,18 +77,18 @@ test('a reader of a part of a buffer stays inside it', () => {
   const reader = new ByteReader(whole.subarray(2, 4))
   assert.is(reader.u16(), 0x0201)
   assert.is(
-    codeOf(() => reader.u8()),
+    codeThrown(() => reader.u8()),
     'FRAME_TRUNCATED',
   )
 })
 
 test('a field of the wrong length is a fault of the caller', () => {
   assert.is(
-    codeOf(() => new ByteWriter(new Uint8Array(8)).bytes(new Uint8Array(3), 4)),
+    codeThrown(() => new ByteWriter(new Uint8Array(8)).bytes(new Uint8Array(3), 4)),
     'INTERNAL',
   )
   assert.is(
-    codeOf(() => new ByteWriter(new Uint8Array(8)).hex('0102', 4)),
+    codeThrown(() => new ByteWriter(new Uint8Array(8)).hex('0102', 4)),
     'INTERNAL',
   )
 })

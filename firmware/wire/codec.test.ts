@@ -3,22 +3,12 @@ import { pack } from 'msgpackr'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decodeMessage, encodeMessage, MESSAGE_VERSION } from './codec.ts'
-import { isHomewardError } from './errors.ts'
+import { codeThrown } from './error-code-fixture.ts'
 
 const MAX = 64 * 1024
 
 function framed(body: Uint8Array): Uint8Array {
   return Uint8Array.from([MESSAGE_VERSION, ...body])
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
 }
 
 const sample = {
@@ -45,7 +35,7 @@ test('every truncation is refused with a code', () => {
   const frame = encodeMessage(sample, MAX)
   for (let length = 0; length < frame.byteLength; length++) {
     assert.is(
-      codeOf(() => decodeMessage(frame.subarray(0, length), MAX)),
+      codeThrown(() => decodeMessage(frame.subarray(0, length), MAX)),
       'FRAME_TRUNCATED',
       `${length} bytes`,
     )
@@ -67,21 +57,21 @@ test('refused whatever msgpackr would make of it', () => {
   ]
   for (const [what, body, code] of bodies) {
     assert.is(
-      codeOf(() => decodeMessage(framed(body), MAX)),
+      codeThrown(() => decodeMessage(framed(body), MAX)),
       code,
       what,
     )
   }
   assert.is(
-    codeOf(() => decodeMessage(Uint8Array.from([9, 0x80]), MAX)),
+    codeThrown(() => decodeMessage(Uint8Array.from([9, 0x80]), MAX)),
     'FRAME_VERSION',
   )
   assert.is(
-    codeOf(() => decodeMessage(new Uint8Array(MAX + 1), MAX)),
+    codeThrown(() => decodeMessage(new Uint8Array(MAX + 1), MAX)),
     'FRAME_TOO_LONG',
   )
   assert.is(
-    codeOf(() => encodeMessage('x'.repeat(100), 50)),
+    codeThrown(() => encodeMessage('x'.repeat(100), 50)),
     'FRAME_TOO_LONG',
   )
 })
@@ -96,8 +86,8 @@ test('a __proto__ key pollutes nothing', () => {
 test('random frames give a value or a code, never anything else', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-      codeOf(() => decodeMessage(bytes, MAX))
-      codeOf(() => decodeMessage(framed(bytes), MAX))
+      codeThrown(() => decodeMessage(bytes, MAX))
+      codeThrown(() => decodeMessage(framed(bytes), MAX))
     }),
     { numRuns: 3000 },
   )

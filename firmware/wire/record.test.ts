@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fromHex, toHex } from './bytes.ts'
-import { isHomewardError } from './errors.ts'
+import { codeThrown } from './error-code-fixture.ts'
 import { RECORD_MAX_BYTES } from './limits.ts'
 import {
   CLOCK_QUALITIES,
@@ -61,16 +61,6 @@ const fixture = [
   '00'.repeat(4),
 ].join('')
 
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
-
 function patched(at: number, hex: string): Uint8Array {
   const bytes = fromHex(fixture)
   bytes.set(fromHex(hex), at)
@@ -89,7 +79,7 @@ test('every truncation is refused', () => {
   const bytes = fromHex(fixture)
   for (let length = 0; length < bytes.byteLength; length++) {
     assert.is(
-      codeOf(() => decodeRecordHeader(bytes.subarray(0, length))),
+      codeThrown(() => decodeRecordHeader(bytes.subarray(0, length))),
       'FRAME_TRUNCATED',
       `${length} bytes`,
     )
@@ -112,7 +102,7 @@ test('fields that cannot be are refused', () => {
   ]
   for (const [what, at, hex, code] of table) {
     assert.is(
-      codeOf(() => decodeRecordHeader(patched(at, hex))),
+      codeThrown(() => decodeRecordHeader(patched(at, hex))),
       code,
       what,
     )
@@ -121,7 +111,7 @@ test('fields that cannot be are refused', () => {
   const atLimit = encodeRecordHeader({ ...header, payloadBytes: longest })
   assert.is(decodeRecordHeader(atLimit).payloadBytes, longest)
   assert.is(
-    codeOf(() => decodeRecordHeader(encodeRecordHeader({ ...header, payloadBytes: longest + 1 }))),
+    codeThrown(() => decodeRecordHeader(encodeRecordHeader({ ...header, payloadBytes: longest + 1 }))),
     'RECORD_MALFORMED',
   )
 })
@@ -178,7 +168,7 @@ test('random bytes give a header or a code, never anything else', () => {
     })
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), flipped), (bytes) => {
-      codeOf(() => decodeRecordHeader(bytes))
+      codeThrown(() => decodeRecordHeader(bytes))
     }),
     { numRuns: 2000 },
   )
@@ -193,7 +183,7 @@ test('a payload joins and splits', () => {
   assert.equal([...fragment], [3, 4, 5])
   for (let length = 0; length < 6; length++) {
     assert.is(
-      codeOf(() => splitPayload(payload.subarray(0, length))),
+      codeThrown(() => splitPayload(payload.subarray(0, length))),
       'FRAME_TRUNCATED',
     )
   }

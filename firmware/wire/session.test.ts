@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fromHex, toHex } from './bytes.ts'
 import { encodeMessage } from './codec.ts'
-import { isHomewardError } from './errors.ts'
+import { codeThrown } from './error-code-fixture.ts'
 import { CONTROL_FRAME_MAX_BYTES, PIECE_BYTES, RECORD_MAX_BYTES } from './limits.ts'
 import type { Range } from './ranges.ts'
 import {
@@ -81,16 +81,6 @@ const fromStorage: StorageMessage[] = [
   { type: 'bye', code: 'FRAME_MALFORMED', text: '' },
 ]
 
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
-
 function cameraControl(value: unknown): Uint8Array {
   return Uint8Array.from([1, ...encodeMessage(value, CONTROL_FRAME_MAX_BYTES)])
 }
@@ -104,14 +94,14 @@ test('every message comes back as it was, at the right end only', () => {
   const own = (messages: { type: string }[]) => messages.filter(({ type }) => type !== 'bye')
   for (const message of own(fromStorage) as StorageMessage[]) {
     assert.is(
-      codeOf(() => decodeCameraFrame(encodeControl(message))),
+      codeThrown(() => decodeCameraFrame(encodeControl(message))),
       'FRAME_MALFORMED',
       message.type,
     )
   }
   for (const message of own(fromCamera) as CameraMessage[]) {
     assert.is(
-      codeOf(() => decodeStorageFrame(encodeControl(message))),
+      codeThrown(() => decodeStorageFrame(encodeControl(message))),
       'FRAME_MALFORMED',
       message.type,
     )
@@ -131,20 +121,20 @@ test('every truncation is refused', () => {
   for (const message of fromCamera) {
     const frame = encodeControl(message)
     for (let length = 0; length < frame.byteLength; length++) {
-      const code = codeOf(() => decodeCameraFrame(frame.subarray(0, length)))
+      const code = codeThrown(() => decodeCameraFrame(frame.subarray(0, length)))
       assert.is(code, 'FRAME_TRUNCATED', `${message.type}, ${length} bytes`)
     }
   }
   for (const message of fromStorage) {
     const frame = encodeControl(message)
     for (let length = 0; length < frame.byteLength; length++) {
-      const code = codeOf(() => decodeStorageFrame(frame.subarray(0, length)))
+      const code = codeThrown(() => decodeStorageFrame(frame.subarray(0, length)))
       assert.is(code, 'FRAME_TRUNCATED', `${message.type}, ${length} bytes`)
     }
   }
   const piece = encodePiece({ transfer: 1, offset: 0, total: 4, granted: false, bytes: new Uint8Array(4) })
   for (let length = 0; length < 13; length++) {
-    const code = codeOf(() => decodeCameraFrame(piece.subarray(0, length)))
+    const code = codeThrown(() => decodeCameraFrame(piece.subarray(0, length)))
     assert.is(code, 'FRAME_TRUNCATED', `piece, ${length} bytes`)
   }
 })
@@ -189,7 +179,7 @@ test('what no camera may say is refused', () => {
   ]
   for (const [what, frame, code = 'FRAME_MALFORMED'] of wrong) {
     assert.is(
-      codeOf(() => decodeCameraFrame(frame)),
+      codeThrown(() => decodeCameraFrame(frame)),
       code,
       what,
     )
@@ -229,13 +219,13 @@ test('what no storage device may say is refused', () => {
   ]
   for (const [what, frame] of wrong) {
     assert.is(
-      codeOf(() => decodeStorageFrame(frame)),
+      codeThrown(() => decodeStorageFrame(frame)),
       'FRAME_MALFORMED',
       what,
     )
   }
   assert.is(
-    codeOf(() =>
+    codeThrown(() =>
       decodeStorageFrame(
         ack([
           [0, 2],
@@ -292,8 +282,8 @@ test('random frames give a message or a code, never anything else', () => {
     })
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), flipped), (frame) => {
-      codeOf(() => decodeCameraFrame(frame))
-      codeOf(() => decodeStorageFrame(frame))
+      codeThrown(() => decodeCameraFrame(frame))
+      codeThrown(() => decodeStorageFrame(frame))
     }),
     { numRuns: 3000 },
   )

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encodeMessage } from './codec.ts'
-import { isHomewardError } from './errors.ts'
+import { codeThrown } from './error-code-fixture.ts'
 import {
   type AnswerBody,
   BOX_MAX_BYTES,
@@ -92,16 +92,6 @@ function plain(value: object): object {
   )
 }
 
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
-
 test('every message comes back as it was, and its padding does not', () => {
   for (const message of messages) assert.equal(plain(decodeSignal(encodeSignal(message))), plain(message), message.t)
   for (const body of bodies) assert.equal(plain(decodeAnswerBody(encodeAnswerBody(body))), plain(body), body.t)
@@ -152,7 +142,7 @@ test('every message cut short at any byte is refused with a code', () => {
     const frame = encodeSignal(message)
     for (let length = 0; length < frame.byteLength; length++) {
       assert.is(
-        codeOf(() => decodeSignal(frame.subarray(0, length))),
+        codeThrown(() => decodeSignal(frame.subarray(0, length))),
         'FRAME_TRUNCATED',
         `${message.t}, ${length} bytes`,
       )
@@ -162,7 +152,7 @@ test('every message cut short at any byte is refused with a code', () => {
     const frame = encodeAnswerBody(body)
     for (let length = 0; length < frame.byteLength; length++) {
       assert.is(
-        codeOf(() => decodeAnswerBody(frame.subarray(0, length))),
+        codeThrown(() => decodeAnswerBody(frame.subarray(0, length))),
         'FRAME_TRUNCATED',
         body.t,
       )
@@ -170,7 +160,7 @@ test('every message cut short at any byte is refused with a code', () => {
   }
   for (let length = 0; length < statement.byteLength; length++) {
     assert.is(
-      codeOf(() => decodeStatement(statement.subarray(0, length))),
+      codeThrown(() => decodeStatement(statement.subarray(0, length))),
       'FRAME_TRUNCATED',
     )
   }
@@ -202,19 +192,19 @@ test('what is not in order is refused', () => {
   for (const [what, message] of wrong) {
     const frame = encodeMessage(message, SIGNAL_MESSAGE_MAX_BYTES)
     assert.is(
-      codeOf(() => decodeSignal(frame)),
+      codeThrown(() => decodeSignal(frame)),
       'FRAME_MALFORMED',
       what,
     )
   }
   for (const value of [7, 'hello', null, [hello], bytes(3)]) {
     assert.is(
-      codeOf(() => decodeSignal(encodeMessage(value, 100))),
+      codeThrown(() => decodeSignal(encodeMessage(value, 100))),
       'FRAME_MALFORMED',
     )
   }
   assert.is(
-    codeOf(() => decodeSignal(new Uint8Array(SIGNAL_MESSAGE_MAX_BYTES + 1))),
+    codeThrown(() => decodeSignal(new Uint8Array(SIGNAL_MESSAGE_MAX_BYTES + 1))),
     'FRAME_TOO_LONG',
   )
 })
@@ -224,7 +214,7 @@ test('the first frame over TLS comes back as it was, and nothing else passes for
   assert.equal(plain(decodeTlsProof(encodeTlsProof(proof))), plain(proof))
   for (const message of messages) {
     assert.is(
-      codeOf(() => decodeTlsProof(encodeSignal(message))),
+      codeThrown(() => decodeTlsProof(encodeSignal(message))),
       'FRAME_MALFORMED',
     )
   }
@@ -247,8 +237,8 @@ test('random and mutated frames give a message or a code, never anything else', 
         const mutated = (frames[which] ?? noise).slice()
         for (const [at, value] of changes) mutated[at % mutated.byteLength] = value
         for (const read of readers) {
-          codeOf(() => read(mutated))
-          codeOf(() => read(noise))
+          codeThrown(() => read(mutated))
+          codeThrown(() => read(noise))
         }
       },
     ),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { isHomewardError } from '../../wire/errors.ts'
+import { codeThrown } from '../../wire/error-code-fixture.ts'
 import { CreditBudget, type CreditListener, type CreditShare } from './credit.ts'
 
 const KIB = 1024
@@ -21,16 +21,6 @@ class Heard implements CreditListener {
   }
 }
 
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
-
 function joined(budget: CreditBudget): { heard: Heard; share: CreditShare } {
   const heard = new Heard()
   return { heard, share: budget.join(heard) }
@@ -38,11 +28,11 @@ function joined(budget: CreditBudget): { heard: Heard; share: CreditShare } {
 
 test('a budget too small for one record is refused', () => {
   assert.is(
-    codeOf(() => new CreditBudget({ ...options, budgetBytes: 20 * MIB - 1 })),
+    codeThrown(() => new CreditBudget({ ...options, budgetBytes: 20 * MIB - 1 })),
     'CONFIG_INVALID',
   )
   assert.is(
-    codeOf(() => new CreditBudget({ ...options, budgetBytes: 20 * MIB })),
+    codeThrown(() => new CreditBudget({ ...options, budgetBytes: 20 * MIB })),
     'no error',
   )
 })
@@ -83,7 +73,7 @@ test('a lowered window counts as before until it is confirmed', () => {
   assert.is(share.creditBytes, 3 * MIB)
   share.take(4 * MIB, false)
   assert.is(
-    codeOf(() => share.take(1, false)),
+    codeThrown(() => share.take(1, false)),
     'FRAME_MALFORMED',
   )
   share.settle(4 * MIB, false)
@@ -91,7 +81,7 @@ test('a lowered window counts as before until it is confirmed', () => {
   assert.is(lowered?.bytes, 3 * MIB)
   share.confirm(lowered?.id ?? -1)
   assert.is(
-    codeOf(() => share.take(3 * MIB + 1, false)),
+    codeThrown(() => share.take(3 * MIB + 1, false)),
     'FRAME_MALFORMED',
   )
   share.take(3 * MIB, false)
@@ -110,7 +100,7 @@ test('large records go one after the other, in turn', () => {
   assert.is(budget.waiting, 2)
   a.share.take(16 * MIB, true)
   assert.is(
-    codeOf(() => a.share.take(1, true)),
+    codeThrown(() => a.share.take(1, true)),
     'FRAME_MALFORMED',
   )
   a.share.need(2, 16 * MIB)
@@ -137,7 +127,7 @@ test('what could never be granted is refused, and stops nobody', () => {
   const budget = new CreditBudget(options)
   const [a, b] = [joined(budget), joined(budget)]
   assert.is(
-    codeOf(() => a.share.need(1, 16 * MIB + 1)),
+    codeThrown(() => a.share.need(1, 16 * MIB + 1)),
     'FRAME_MALFORMED',
   )
   b.share.need(1, 16 * MIB)
@@ -159,18 +149,18 @@ test('several grants at once while they fit together', () => {
 test('a grant is for one record of its size at most', () => {
   const { share } = joined(new CreditBudget(options))
   assert.is(
-    codeOf(() => share.take(1, true)),
+    codeThrown(() => share.take(1, true)),
     'FRAME_MALFORMED',
   )
   share.need(1, 5 * MIB)
   assert.is(
-    codeOf(() => share.take(5 * MIB + 1, true)),
+    codeThrown(() => share.take(5 * MIB + 1, true)),
     'FRAME_MALFORMED',
   )
   share.take(5 * MIB, true)
   share.settle(5 * MIB, true)
   assert.is(
-    codeOf(() => share.take(1, true)),
+    codeThrown(() => share.take(1, true)),
     'FRAME_MALFORMED',
   )
 })

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { isHomewardError } from '../../wire/errors.ts'
+import { codeThrown } from '../../wire/error-code-fixture.ts'
 import { PIECE_BYTES } from '../../wire/limits.ts'
 import type { Piece } from '../../wire/session.ts'
 import { type ReceivedRecord, Transfers } from './transfers.ts'
@@ -30,16 +30,6 @@ const piece = (change: Partial<Piece> = {}): Piece => ({
 })
 
 const anything = () => {}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 test('two records interleaved', () => {
   const transfers = new Transfers()
@@ -92,13 +82,13 @@ test('what does not fit ends it', () => {
   ]
   for (const [what, each] of wrong) {
     assert.is(
-      codeOf(() => begun().accept(each, anything)),
+      codeThrown(() => begun().accept(each, anything)),
       'FRAME_MALFORMED',
       what,
     )
   }
   assert.is(
-    codeOf(() => begun().accept(piece({ offset: PIECE_BYTES }), anything)),
+    codeThrown(() => begun().accept(piece({ offset: PIECE_BYTES }), anything)),
     'no error',
   )
 })
@@ -108,14 +98,14 @@ test('at most two at once, and a number is used once', () => {
   transfers.accept(piece({ transfer: 1 }), anything)
   transfers.accept(piece({ transfer: 2 }), anything)
   assert.is(
-    codeOf(() => transfers.accept(piece({ transfer: 3 }), anything)),
+    codeThrown(() => transfers.accept(piece({ transfer: 3 }), anything)),
     'FRAME_MALFORMED',
   )
   transfers.accept(piece({ transfer: 1, offset: PIECE_BYTES }), anything)
   transfers.accept(piece({ transfer: 1, offset: 2 * PIECE_BYTES, bytes: new Uint8Array(100) }), anything)
   assert.equal(transfers.open(), [{ transfer: 2, totalBytes: LENGTH, granted: false }])
   assert.is(
-    codeOf(() => transfers.accept(piece({ transfer: 1 }), anything)),
+    codeThrown(() => transfers.accept(piece({ transfer: 1 }), anything)),
     'FRAME_MALFORMED',
   )
   transfers.clear()

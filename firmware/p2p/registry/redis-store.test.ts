@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RealClock } from '../../platform/clock-real.ts'
-import { isHomewardError } from '../../wire/errors.ts'
+import { codeOf } from '../../wire/error-code-fixture.ts'
 import { hasRedis, RedisServer } from './redis-fixture.ts'
 import { RedisStore } from './redis-store.ts'
 import type { SharingState } from './registry.ts'
@@ -32,16 +32,6 @@ async function until(isSo: () => boolean, what: string, withinMs = 10_000): Prom
     if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'no error'
 }
 
 run('what one server writes down another one finds, as long as it is so', async () => {

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HomewardError, isHomewardError } from '../../wire/errors.ts'
+import { codeOf } from '../../wire/error-code-fixture.ts'
+import { HomewardError } from '../../wire/errors.ts'
 import { FakeSystem } from '../system-fake.ts'
 import { commonCommands } from './common.ts'
 
@@ -11,16 +12,6 @@ function deviceWith(lines: readonly string[] = []) {
   const { disk } = commonCommands({ system, recentLog: () => [], network })
   const ask = async (...words: string[]) => disk.run(words, new AbortController().signal)
   return { system, ask }
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (isHomewardError(error)) return error.code
-    throw error
-  }
-  return 'none'
 }
 
 test('disk shows what is there, or that nothing is', async () => {

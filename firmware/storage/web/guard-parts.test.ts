@@ -5,22 +5,13 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../../platform/clock-fake.ts'
-import { isHomewardError } from '../../wire/errors.ts'
+import { codeOf } from '../../wire/error-code-fixture.ts'
 import { Accounts, CLAIM_TTL_MS, SESSION_IDLE_US } from './accounts.ts'
 import { addressGroup, Backoff } from './backoff.ts'
 import { isOwnHost } from './hosts.ts'
 import { newClaimCode, PasswordHasher } from './passwords.ts'
 
 const CHEAP = { n: 16, r: 1, p: 1 }
-
-async function codeOf(work: Promise<unknown> | (() => unknown)): Promise<string> {
-  try {
-    await (typeof work === 'function' ? work() : work)
-  } catch (error) {
-    return isHomewardError(error) ? error.code : String(error)
-  }
-  return 'no error'
-}
 
 test('a password is stored as scrypt with its cost and a salt of its own, and compared whatever keyboard typed it', async () => {
   const hasher = new PasswordHasher()
