@@ -1,10 +1,10 @@
 /**
- * The camera's way to its storage device: owns timers, look-ups, streams and channels around the connect machine, and
- * does what that one wants done. Everything goes through one UDP port.
+ * The camera's way to its storage device: owns look-ups, streams and channels around the connect machine, and does what
+ * that one wants done. Everything goes through one UDP port.
  */
 import { networkInterfaces } from 'node:os'
-import type { Clock, Timer } from '../platform/clock.ts'
-import { type Random, randomBelow } from '../platform/random.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
 import { toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
@@ -13,14 +13,15 @@ import { CameraOpening } from './camera-opening.ts'
 import { CameraPortSearch } from './camera-port-search.ts'
 import { type Interfaces, localCandidates } from './candidates.ts'
 import type { Channel } from './channel.ts'
-import { initialMachine, nextWakeMs, reduce } from './connect.ts'
+import { initialMachine } from './connect.ts'
 import { type Datagram, type Probe, PUNCH_CANDIDATES_MAX, type Punched } from './datagram.ts'
 import { PAIR_KIND } from './datagram-port.ts'
 import { buildEnrol } from './enrolment.ts'
 import type { Identity } from './identity.ts'
 import { watchInterfaces } from './interfaces.ts'
-import type { LinkAction, LinkEvent, Machine } from './link-state.ts'
+import type { LinkAction } from './link-state.ts'
 import { type LinkStatus, statusOf } from './link-status.ts'
+import { MachineLoop } from './machine-loop.ts'
 import type { Pairing } from './pairing.ts'
 import { Peer, PeerTable } from './peer.ts'
 import type { FreshnessSource } from './replay.ts'
@@ -56,10 +57,7 @@ export class CameraLink {
   readonly #peers = new PeerTable()
   readonly #peer: Peer
   readonly #listeners = new Set<(channel: Channel) => void>()
-  readonly #events: LinkEvent[] = []
-  #machine: Machine
-  #working = false
-  #timer: Timer | undefined
+  readonly #loop: MachineLoop
   #stops: (() => void)[] = []
   #started = false
   #lookUp: { readonly cancel: AbortController; readonly done: Promise<void> } | undefined
@@ -78,12 +76,16 @@ export class CameraLink {
     const { identity, pairing, source, server } = options
     this.#peer = new Peer(identity, pairing.storage, source)
     this.#peers.add(this.#peer)
-    this.#machine = initialMachine({
-      known: pairing.addresses,
-      enrolled: pairing.token === undefined,
-      server: server !== undefined,
-    })
     const { port, clock, random } = options
+    this.#loop = new MachineLoop({
+      machine: initialMachine({
+        known: pairing.addresses,
+        enrolled: pairing.token === undefined,
+        server: server !== undefined,
+      }),
+      ...{ clock, random },
+      perform: (action) => this.#perform(action),
+    })
     this.#portSearch = new CameraPortSearch({
       ...{ clock, random },
       open: () => new UdxPort({ host: port.local.host, random }),
@@ -102,12 +104,12 @@ export class CameraLink {
       this.#search = new Search({ clock, interfaces, hear: (datagram, from) => this.#take(datagram, from) })
     server?.start()
     server?.onReturned((box) => this.#take(box, undefined))
-    server?.onNat((nat) => this.#dispatch({ type: 'nat-seen', side: 'camera', nat }))
+    server?.onNat((nat) => this.#loop.dispatch({ type: 'nat-seen', side: 'camera', nat }))
     this.#stops.push(
       port.listen(PAIR_KIND, (datagram, from) => this.#take(datagram, from)),
       watchInterfaces(interfaces, clock, () => this.wake()),
     )
-    this.#dispatch({ type: 'started' })
+    this.#loop.dispatch({ type: 'started' })
   }
 
   /** Called with each new channel, which replaces the one before. Returns the way to stop. */
@@ -117,13 +119,14 @@ export class CameraLink {
   }
 
   status(): LinkStatus {
-    const nat = this.#options.server?.nat
-    return { ...statusOf(this.#machine, this.#nowMs()), ...(nat === undefined ? {} : { nat }) }
+    const { server, clock } = this.#options
+    const nat = server?.nat
+    return { ...statusOf(this.#loop.machine, clock.monoUs() / 1000), ...(nat === undefined ? {} : { nat }) }
   }
 
   /** Tries again now, if it is waiting: an interface changed, or a person asks. */
   wake(): void {
-    this.#dispatch({ type: 'wake' })
+    this.#loop.dispatch({ type: 'wake' })
   }
 
   /** Idempotent; resolves when no timer, stream or listener of the link is left. */
@@ -133,7 +136,7 @@ export class CameraLink {
   }
 
   async #close(): Promise<void> {
-    this.#dispatch({ type: 'stopped' })
+    this.#loop.dispatch({ type: 'stopped' })
     for (const stop of this.#stops) stop()
     await this.#lookUp?.done
     for (const number of [...this.#openings.keys()]) this.#end(number)
@@ -141,28 +144,6 @@ export class CameraLink {
     await this.#search?.close()
     await this.#portSearch.close()
     await this.#options.server?.close()
-  }
-
-  /** One event after the other, also those that an action causes. */
-  #dispatch(event: LinkEvent): void {
-    this.#events.push(event)
-    if (this.#working) return
-    this.#working = true
-    try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        const chance = randomBelow(this.#options.random, 65_536) / 65_536
-        const { machine, actions } = reduce(this.#machine, next, { nowMs: this.#nowMs(), chance })
-        this.#machine = machine
-        for (const action of actions) this.#perform(action)
-      }
-    } finally {
-      this.#working = false
-    }
-    this.#timer?.cancel()
-    const wakeMs = nextWakeMs(this.#machine)
-    if (wakeMs === undefined) return
-    const waitMs = Math.max(0, Math.ceil(wakeMs - this.#nowMs()))
-    this.#timer = this.#options.clock.after(waitMs, () => this.#dispatch({ type: 'timer' }))
   }
 
   #perform(action: LinkAction): void {
@@ -225,8 +206,8 @@ export class CameraLink {
     const opening = new CameraOpening({
       ...{ number, way, identity, peer: this.#peer, port, server, clock, random },
       ...(socket === undefined ? {} : { socket }),
-      ready: () => this.#dispatch({ type: 'opened', opening: number }),
-      closed: (reason) => this.#dispatch({ type: 'channel-closed', opening: number, reason }),
+      ready: () => this.#loop.dispatch({ type: 'opened', opening: number }),
+      closed: (reason) => this.#loop.dispatch({ type: 'channel-closed', opening: number, reason }),
     })
     this.#openings.set(number, opening)
   }
@@ -289,10 +270,10 @@ export class CameraLink {
       const found = candidates.map((address): Candidate => ({ path: 'lan', source: 'looked-up', address }))
       // A storage device that is connected to the server by TLS is not seen by UDP.
       if (observed !== undefined) found.push({ path: 'punched', source: 'observed', address: observed })
-      this.#dispatch({ type: 'looked-up', attempt, candidates: found })
+      this.#loop.dispatch({ type: 'looked-up', attempt, candidates: found })
     } catch (error) {
       if (!(error instanceof HomewardError)) throw error
-      this.#dispatch({ type: 'look-up-failed', attempt, code: error.code, hint: error.hint })
+      this.#loop.dispatch({ type: 'look-up-failed', attempt, code: error.code, hint: error.hint })
     }
   }
 
@@ -315,21 +296,21 @@ export class CameraLink {
           return
         }
         const rttMs = Math.max(0, this.#options.clock.monoUs() - message.sentUs) / 1000
-        this.#dispatch({ type: 'probe-answered', attempt, candidate: message.candidate, rttMs })
+        this.#loop.dispatch({ type: 'probe-answered', attempt, candidate: message.candidate, rttMs })
         return
       }
       case 'punched':
         if (message.tx === this.#tx.tx) this.#heardPunched(message, attempt)
         return
       case 'enrolled':
-        if (message.tx === this.#tx.tx) this.#dispatch({ type: 'enrolled', attempt, name: message.name, from })
+        if (message.tx === this.#tx.tx) this.#loop.dispatch({ type: 'enrolled', attempt, name: message.name, from })
         return
       case 'opened':
         this.#openingOf(message.attempt)?.answer(message)
         return
       case 'refuse': {
         const opening = this.#openingOf(message.attempt)
-        if (opening !== undefined) this.#dispatch({ type: 'refused', opening: opening.number, code: message.code })
+        if (opening !== undefined) this.#loop.dispatch({ type: 'refused', opening: opening.number, code: message.code })
         return
       }
       case 'bye':
@@ -352,16 +333,16 @@ export class CameraLink {
   #heardFrom(from: Address, socket: UdxPort | undefined): void {
     if (socket === undefined) {
       this.#portSearch.answeredFrom(from)
-      this.#dispatch({ type: 'heard', from })
+      this.#loop.dispatch({ type: 'heard', from })
       return
     }
-    this.#dispatch({ type: 'heard', from, via: this.#portSearch.numberOf(socket) })
+    this.#loop.dispatch({ type: 'heard', from, via: this.#portSearch.numberOf(socket) })
   }
 
   #heardPunched({ nat, search }: Punched, attempt: number): void {
-    this.#dispatch({ type: 'nat-seen', side: 'storage', nat })
+    this.#loop.dispatch({ type: 'nat-seen', side: 'storage', nat })
     if (search === 'running') this.#portSearch.begun()
-    else if (search !== 'unasked') this.#dispatch({ type: 'search-refused', attempt })
+    else if (search !== 'unasked') this.#loop.dispatch({ type: 'search-refused', attempt })
   }
 
   #openingOf(attempt: string): CameraOpening | undefined {
@@ -371,9 +352,5 @@ export class CameraLink {
   #txOf(attempt: number): string {
     if (this.#tx.attempt !== attempt) this.#tx = { attempt, tx: toHex(this.#options.random.bytes(8)) }
     return this.#tx.tx
-  }
-
-  #nowMs(): number {
-    return this.#options.clock.monoUs() / 1000
   }
 }

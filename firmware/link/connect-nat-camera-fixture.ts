@@ -1,195 +1,26 @@
 /**
- * A camera's connect machine and a storage device's punch answering over the NATs of nat-fake, a P2P server between them:
- * what the real drivers do, without sockets, keys and streams. A channel is a beat and its answer: like a udx stream it
- * keeps the addresses that it began with.
+ * A camera's connect machine over the NATs of nat-fake: what the real driver does, without sockets, keys and streams. A
+ * channel is a beat and its answer: like a udx stream it keeps the addresses that it began with.
  */
-import { type Clock, sleep, type Timer } from '../platform/clock.ts'
-import { type Random, randomBelow } from '../platform/random.ts'
+import { sleep } from '../platform/clock.ts'
 import type { Address } from './address.ts'
 import type { Candidate } from './attempt.ts'
 import { CameraPortSearch } from './camera-port-search.ts'
 import type { ChannelPath } from './channel.ts'
-import { initialMachine, nextWakeMs, reduce } from './connect.ts'
-import {
-  type FakeServer,
-  type PairMessage,
-  pack,
-  repeat,
-  ServerLine,
-  type SignalMessage,
-  unpack,
-} from './connect-nat-server-fixture.ts'
+import { initialMachine } from './connect.ts'
+import { type PairMessage, pack, repeat, ServerLine, type SignalMessage, unpack } from './connect-nat-server-fixture.ts'
+import type { DeviceOptions, StorageDriver } from './connect-nat-storage-fixture.ts'
 import { PAIR_KIND } from './datagram-port.ts'
-import {
-  type ConnectConfig,
-  currentPath,
-  type LinkAction,
-  type LinkEvent,
-  type Machine,
-  type Way,
-} from './link-state.ts'
-import type { NatKind } from './nat.ts'
+import { type ConnectConfig, currentPath, type LinkAction, type Way } from './link-state.ts'
+import { MachineLoop } from './machine-loop.ts'
 import type { NatPort } from './nat-fake.ts'
-import { SEARCH_LIMIT_MS, type SearchAnswer, searchRole } from './port-search.ts'
-import { PunchAnswer } from './punch-answer.ts'
-import { SearchSockets } from './search-sockets.ts'
-import { Spray } from './spray.ts'
 
 const LOOK_UP_WITHIN_MS = 3_000
-const REGISTER_EVERY_MS = 10_000
 const BEAT_EVERY_MS = 1_000
 const FIRST_BEATS_EVERY_MS = 100
 const SILENT_AFTER_MS = 3_500
 /** Stands in a probe to a random port where others have the number of an address. */
 const SEARCH_CANDIDATE = 0xffff
-
-export interface DeviceOptions {
-  readonly clock: Clock
-  readonly port: NatPort
-  readonly server: FakeServer
-  readonly random: Random
-  /** What the server's two ports see of the device's NAT. */
-  readonly nat: NatKind
-  /** Another socket of the device. */
-  readonly openSocket: () => NatPort
-}
-
-export class StorageDriver {
-  readonly #options: DeviceOptions
-  readonly #line: ServerLine
-  readonly #cancel = new AbortController()
-  readonly #punch: PunchAnswer
-  /** Where the camera's end of each channel is, and which socket of ours it is to: both stay. */
-  readonly #ends = new Map<number, { readonly to: Address; readonly port: NatPort }>()
-  #search: { readonly tx: number; readonly half: Spray | SearchSockets<NatPort>; readonly limit: Timer } | undefined
-  /** Our legs of relays, and whether the camera's is joined to them. */
-  readonly #legs = new Map<number, { isJoined: boolean }>()
-  /** Calls to meet at a relay by TLS; the camera's driver looks here, for bytes over TCP need no simulation. */
-  readonly called = new Set<number>()
-  #tx = 0
-
-  constructor(options: DeviceOptions) {
-    this.#options = options
-    const { clock, port, server } = options
-    this.#line = new ServerLine(clock, port, server, (message) => this.#hear(message))
-    this.#punch = new PunchAnswer(clock, (to) => {
-      this.#send({ t: 'probe', tx: this.#tx, candidate: 0, sentMs: clock.monoUs() / 1000 }, to)
-    })
-    port.listen(PAIR_KIND, (bytes, from) => this.#receive(unpack(bytes), from, port))
-    this.#line.start(this.#cancel.signal)
-    void this.#register()
-  }
-
-  close(): void {
-    this.#cancel.abort()
-    this.#punch.close()
-    this.#endSearch()
-  }
-
-  async #register(): Promise<void> {
-    const { clock, port } = this.#options
-    while (!this.#cancel.signal.aborted) {
-      this.#line.send({ t: 'register', candidates: [port.local] })
-      await sleep(clock, REGISTER_EVERY_MS, this.#cancel.signal)
-    }
-  }
-
-  #send(message: PairMessage, to: Address, port = this.#options.port): void {
-    port.send(pack(PAIR_KIND, message), to)
-  }
-
-  #receive(message: PairMessage, from: Address, port: NatPort): void {
-    switch (message.t) {
-      case 'probe':
-        this.#send({ ...message, t: 'probe-answer' }, from, port)
-        if (this.#search?.tx === message.tx && this.#search.half instanceof Spray) this.#endSearch()
-        return
-      case 'open':
-        if (!this.#ends.has(message.opening)) this.#ends.set(message.opening, { to: from, port })
-        this.#send({ t: 'opened', opening: message.opening }, from, port)
-        if (port !== this.#options.port) this.#keep(port)
-        return
-      case 'beat': {
-        const end = this.#ends.get(message.opening)
-        if (end !== undefined) this.#send({ ...message, t: 'beat-answer' }, end.to, end.port)
-        return
-      }
-      default:
-        return
-    }
-  }
-
-  #beginSearch(tx: number, role: ReturnType<typeof searchRole>, to: Address | undefined): SearchAnswer {
-    if (this.#search?.tx === tx) return 'running'
-    if (role === undefined || to === undefined) return 'no'
-    this.#endSearch()
-    const { clock, random, openSocket } = this.#options
-    const probe = (): PairMessage => ({ t: 'probe', tx, candidate: 0, sentMs: clock.monoUs() / 1000 })
-    const half =
-      role === 'spray'
-        ? new Spray({ clock, random, send: (port) => this.#send(probe(), { host: to.host, port }) })
-        : new SearchSockets({
-            ...{ clock, to, open: openSocket },
-            probe: () => pack(PAIR_KIND, probe()),
-            take: (bytes, from, port) => this.#receive(unpack(bytes), from, port),
-          })
-    this.#search = { tx, half, limit: clock.after(SEARCH_LIMIT_MS, () => this.#endSearch()) }
-    return 'running'
-  }
-
-  #keep(port: NatPort): void {
-    const half = this.#search?.half
-    if (!(half instanceof SearchSockets)) return
-    if (half.takeOut(port)) this.#endSearch()
-  }
-
-  #endSearch(): void {
-    this.#search?.limit.cancel()
-    void this.#search?.half.close()
-    this.#search = undefined
-  }
-
-  #hear(message: SignalMessage): void {
-    if (this.#cancel.signal.aborted) return
-    if (message.t === 'relay') {
-      this.#line.send({ ...message, side: 'storage', box: { ...message.box, t: 'beat-answer' } as PairMessage })
-      return
-    }
-    if (message.t === 'joined') {
-      const leg = this.#legs.get(message.key)
-      if (leg !== undefined) leg.isJoined = true
-      return
-    }
-    if (message.t !== 'carry') return
-    const { box, from } = message
-    switch (box.t) {
-      case 'punch': {
-        this.#tx = box.tx
-        const { nat } = this.#options
-        const search = box.search ? this.#beginSearch(box.tx, searchRole(nat, box.nat), from) : 'unasked'
-        this.#line.send({ t: 'reply', box: { t: 'punched', tx: box.tx, nat, search } })
-        if (!box.search) this.#punch.start(from === undefined ? box.candidates : [from, ...box.candidates])
-        return
-      }
-      case 'open': {
-        this.#line.send({ t: 'reply', box: { t: 'opened', opening: box.opening } })
-        if (this.#legs.has(box.opening)) return
-        const leg = { isJoined: false }
-        this.#legs.set(box.opening, leg)
-        const join = () => {
-          if (!leg.isJoined) this.#line.send({ t: 'join', key: box.opening, side: 'storage' })
-        }
-        void repeat(this.#options.clock, this.#cancel.signal, join)
-        return
-      }
-      case 'relay-call':
-        this.called.add(box.opening)
-        return
-      default:
-        return
-    }
-  }
-}
 
 /** One opening of the camera, and the channel that it becomes. */
 interface Opening {
@@ -212,12 +43,9 @@ export class CameraDriver {
   readonly #line: ServerLine
   readonly #cancel = new AbortController()
   readonly #openings = new Map<number, Opening>()
-  readonly #events: LinkEvent[] = []
   /** Paths in the order they were used. */
   readonly used: ChannelPath[] = []
-  #working = false
-  #machine: Machine
-  #timer: Timer | undefined
+  readonly #loop: MachineLoop
   #lookUp = new AbortController()
   readonly #search: CameraPortSearch<NatPort>
   #attempt = 0
@@ -225,7 +53,11 @@ export class CameraDriver {
   constructor(options: CameraOptions, config: Partial<ConnectConfig> = {}) {
     this.#options = options
     const { clock, port, server } = options
-    this.#machine = initialMachine({ known: [], enrolled: true, server: true, ...config })
+    this.#loop = new MachineLoop({
+      machine: initialMachine({ known: [], enrolled: true, server: true, ...config }),
+      ...{ clock, random: options.random },
+      perform: (action) => this.#perform(action),
+    })
     this.#line = new ServerLine(clock, port, server, (message) => this.#hear(message))
     const { random, nat, openSocket } = options
     this.#search = new CameraPortSearch({
@@ -237,12 +69,12 @@ export class CameraDriver {
     })
     port.listen(PAIR_KIND, (bytes, from) => this.#receive(unpack(bytes), from))
     this.#line.start(this.#cancel.signal)
-    this.#dispatch({ type: 'started' })
-    this.#dispatch({ type: 'nat-seen', side: 'camera', nat })
+    this.#loop.dispatch({ type: 'started' })
+    this.#loop.dispatch({ type: 'nat-seen', side: 'camera', nat })
   }
 
   get path(): ChannelPath | undefined {
-    return currentPath(this.#machine.state)
+    return currentPath(this.#loop.machine.state)
   }
 
   /** Openings and channels that were not dropped. */
@@ -251,31 +83,12 @@ export class CameraDriver {
   }
 
   wake(): void {
-    this.#dispatch({ type: 'wake' })
+    this.#loop.dispatch({ type: 'wake' })
   }
 
   close(): void {
-    this.#dispatch({ type: 'stopped' })
+    this.#loop.dispatch({ type: 'stopped' })
     this.#cancel.abort()
-    this.#timer?.cancel()
-  }
-
-  #dispatch(event: LinkEvent): void {
-    this.#events.push(event)
-    if (this.#working) return
-    this.#working = true
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const chance = randomBelow(this.#options.random, 1000) / 1000
-      const { machine, actions } = reduce(this.#machine, next, { nowMs: this.#nowMs(), chance })
-      this.#machine = machine
-      for (const action of actions) this.#perform(action)
-    }
-    this.#working = false
-    this.#timer?.cancel()
-    const wakeMs = nextWakeMs(this.#machine)
-    if (wakeMs === undefined) return
-    const waitMs = Math.max(0, Math.ceil(wakeMs - this.#nowMs()))
-    this.#timer = this.#options.clock.after(waitMs, () => this.#dispatch({ type: 'timer' }))
   }
 
   #perform(action: LinkAction): void {
@@ -343,7 +156,7 @@ export class CameraDriver {
     void repeat(clock, cancel.signal, () => this.#line.send({ t: 'look-up', attempt }))
     void sleep(clock, LOOK_UP_WITHIN_MS, cancel.signal).then(() => {
       const code = cancel.signal.aborted ? 'CANCELLED' : 'SERVER_UNREACHABLE'
-      if (!this.#cancel.signal.aborted) this.#dispatch({ type: 'look-up-failed', attempt, code, hint: undefined })
+      if (!this.#cancel.signal.aborted) this.#loop.dispatch({ type: 'look-up-failed', attempt, code, hint: undefined })
       cancel.abort()
     })
   }
@@ -380,7 +193,7 @@ export class CameraDriver {
       }
       await sleep(clock, opening.isOpen ? BEAT_EVERY_MS : FIRST_BEATS_EVERY_MS, cancel.signal)
       if (!cancel.signal.aborted && opening.isOpen && this.#nowMs() > opening.heardMs + SILENT_AFTER_MS) {
-        this.#dispatch({ type: 'channel-closed', opening: number, reason: 'silent' })
+        this.#loop.dispatch({ type: 'channel-closed', opening: number, reason: 'silent' })
       }
     }
   }
@@ -391,7 +204,7 @@ export class CameraDriver {
     opening.heardMs = this.#nowMs()
     if (opening.isOpen) return
     opening.isOpen = true
-    this.#dispatch({ type: 'opened', opening: number })
+    this.#loop.dispatch({ type: 'opened', opening: number })
   }
 
   #receive(message: PairMessage, from: Address, socket?: NatPort): void {
@@ -401,9 +214,9 @@ export class CameraDriver {
         this.#heard(from, socket)
         return
       case 'punched':
-        this.#dispatch({ type: 'nat-seen', side: 'storage', nat: message.nat })
+        this.#loop.dispatch({ type: 'nat-seen', side: 'storage', nat: message.nat })
         if (message.search === 'running') this.#search.begun()
-        else if (message.search !== 'unasked') this.#dispatch({ type: 'search-refused', attempt: message.tx })
+        else if (message.search !== 'unasked') this.#loop.dispatch({ type: 'search-refused', attempt: message.tx })
         return
       case 'probe-answer': {
         const { tx: attempt, candidate, sentMs } = message
@@ -411,7 +224,7 @@ export class CameraDriver {
           this.#heard(from, socket)
           return
         }
-        this.#dispatch({ type: 'probe-answered', attempt, candidate, rttMs: this.#nowMs() - sentMs })
+        this.#loop.dispatch({ type: 'probe-answered', attempt, candidate, rttMs: this.#nowMs() - sentMs })
         return
       }
       case 'opened': {
@@ -433,7 +246,7 @@ export class CameraDriver {
         const { attempt, candidates, observed } = message
         const found = candidates.map((address): Candidate => ({ path: 'lan', source: 'looked-up', address }))
         if (observed !== undefined) found.push({ path: 'punched', source: 'observed', address: observed })
-        this.#dispatch({ type: 'looked-up', attempt, candidates: found })
+        this.#loop.dispatch({ type: 'looked-up', attempt, candidates: found })
         return
       }
       case 'reply':
@@ -455,7 +268,11 @@ export class CameraDriver {
 
   #heard(from: Address, socket: NatPort | undefined): void {
     if (socket === undefined) this.#search.answeredFrom(from)
-    this.#dispatch({ type: 'heard', from, ...(socket === undefined ? {} : { via: this.#search.numberOf(socket) }) })
+    this.#loop.dispatch({
+      type: 'heard',
+      from,
+      ...(socket === undefined ? {} : { via: this.#search.numberOf(socket) }),
+    })
   }
 
   #send(message: PairMessage, to: Address, port: NatPort | undefined = this.#options.port): void {
