@@ -6,7 +6,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { explore } from '../../platform/crash-cuts-fixture.ts'
-import { checkDisk, copyScene, liveOnDisk } from './archive-life-fixture.ts'
+import { checkDisk } from './archive-life-check-fixture.ts'
+import { copyScene, liveOnDisk } from './archive-life-fixture.ts'
 
 const SAMPLE = 240
 
