@@ -4,20 +4,15 @@ import * as assert from 'uvu/assert'
 import { ByteWriter } from '../wire/bytes.ts'
 import { ERROR_CODES } from '../wire/errors.ts'
 import { SIGNAL_FRAME_MAX_BYTES } from '../wire/limits.ts'
+import { ANSWER_MAX_BYTES, openDatagram, REQUEST_BYTES, readHead, sealDatagram, TYPE_NUMBERS } from './datagram.ts'
 import {
-  ANSWER_MAX_BYTES,
   type Datagram,
   NO_RELAY,
   NOISE_OPEN_BYTES,
   NOISE_OPENED_BYTES,
-  openDatagram,
   PUNCH_CANDIDATES_MAX,
   RELAY_KEY_BYTES,
-  REQUEST_BYTES,
-  readHead,
-  sealDatagram,
-  TYPE_NUMBERS,
-} from './datagram.ts'
+} from './datagram-body.ts'
 import { NAME_MAX_BYTES } from './names.ts'
 import { PATHS } from './path-rank.ts'
 import { encryptInPlace, randomBytes } from './sodium.ts'

@@ -10,7 +10,7 @@
  */
 import { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
-import { type Freshness, REQUEST_BYTES, readHead, readText, writeHead, writeText } from './datagram.ts'
+import { type Freshness, REQUEST_BYTES, readHead, writeHead } from './datagram.ts'
 import type { Identity } from './identity.ts'
 import { NAME_MAX_BYTES } from './names.ts'
 import { concat, domain, hashToken, SHORT_TAG_BYTES, TOKEN_BYTES, TokenKeys } from './pair.ts'
@@ -25,6 +25,7 @@ import {
   toX25519Public,
   verifySignature,
 } from './sodium.ts'
+import { readText, writeText } from './text-field.ts'
 
 const SIGNATURE_DOMAIN = domain('homeward enrol v1')
 const BOX_AT = 3 + SHORT_TAG_BYTES

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import SecretStream from '@hyperswarm/secret-stream'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NOISE_OPEN_BYTES, NOISE_OPENED_BYTES } from './datagram.ts'
+import { NOISE_OPEN_BYTES, NOISE_OPENED_BYTES } from './datagram-body.ts'
 import { createIdentity } from './identity.ts'
 import { NoiseInitiator, respondNoise } from './noise.ts'
 

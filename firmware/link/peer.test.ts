@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Datagram } from './datagram.ts'
+import type { Datagram } from './datagram-body.ts'
 import { createIdentity } from './identity.ts'
 import { Peer, PeerTable } from './peer.ts'
 import { FreshnessSource, ReplayWindow } from './replay.ts'

@@ -1,5 +1,6 @@
 /** One other device, as seen by the socket: keys, numbering and replay protection in one place. */
-import { type Datagram, openDatagram, readHead, sealDatagram } from './datagram.ts'
+import { openDatagram, readHead, sealDatagram } from './datagram.ts'
+import type { Datagram } from './datagram-body.ts'
 import type { Identity } from './identity.ts'
 import { PairKeys } from './pair.ts'
 import { type FreshnessSource, ReplayWindow } from './replay.ts'

@@ -6,7 +6,7 @@
 import { type Clock, sleep, type Timer } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import type { Address } from './address.ts'
-import type { Punch } from './datagram.ts'
+import type { Punch } from './datagram-body.ts'
 import type { NatKind } from './nat.ts'
 import type { Peer } from './peer.ts'
 import { SEARCH_LIMIT_MS, type SearchAnswer, type SearchRole, SPRAY_PROBES, searchRole } from './port-search.ts'

@@ -1,7 +1,8 @@
 /** Every decoder that meets what others send, with valid messages to begin with. */
 import { type Address, encodeAddress, parseAddress, readAddress } from '../link/address.ts'
 import { encodeBase32 } from '../link/base32.ts'
-import { type Datagram, openDatagram, readHead, sealDatagram } from '../link/datagram.ts'
+import { openDatagram, readHead, sealDatagram } from '../link/datagram.ts'
+import type { Datagram } from '../link/datagram-body.ts'
 import { buildEnrol, openEnrol } from '../link/enrolment.ts'
 import { createIdentity } from '../link/identity.ts'
 import { backupUid } from '../link/key-backup.ts'
