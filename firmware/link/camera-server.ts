@@ -4,8 +4,8 @@ import { type Clock, sleep } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { HomewardError, isHomewardError } from '../wire/errors.ts'
 import type { Address } from './address.ts'
+import { CameraCarriers, type Tag } from './camera-carriers.ts'
 import { type Interfaces, ownHosts } from './candidates.ts'
-import { Carrier } from './carry.ts'
 import { type Located, type LookUp, lookUp } from './look-up.ts'
 import { type NatKind, natKind, secondLook } from './nat.ts'
 import { joinRelayOn } from './relay-tls.ts'
@@ -24,8 +24,6 @@ export const LINE_ANSWERS_WITHIN_MS = 500
 
 /** Boxes of the last attempt that are kept for a server that is named only then. */
 const MAX_KEPT_BOXES = 8
-
-export type Tag = 'pair' | 'token'
 
 export interface CameraServerOptions {
   readonly port: UdxPort
@@ -49,8 +47,7 @@ export class CameraServer implements CameraHelp {
   #udp: SignalPort | undefined
   readonly #cancel = new AbortController()
   readonly #listeners = new Set<(box: Uint8Array) => void>()
-  /** By way and tag. */
-  readonly #carriers = new Map<Signals, Map<Tag, Promise<Carrier | undefined>>>()
+  readonly #carriers: CameraCarriers
   #nat: NatKind | undefined
   #seen: Address | undefined
   readonly #natListeners = new Set<(nat: NatKind) => void>()
@@ -72,6 +69,13 @@ export class CameraServer implements CameraHelp {
   constructor(options: CameraServerOptions) {
     this.#options = options
     this.#at = options.server
+    const { storage, random } = options
+    this.#carriers = new CameraCarriers({
+      ...{ storage, random, tag: (by) => this.#tag(by), signal: this.#cancel.signal },
+      returned: (box) => {
+        for (const listener of [...this.#listeners]) listener(box)
+      },
+    })
   }
 
   start(): void {
@@ -127,10 +131,11 @@ export class CameraServer implements CameraHelp {
   }
 
   #carry(box: Uint8Array, by: Tag): void {
-    const ways: Signals[] = []
-    if (this.#answers !== 'tls') ways.push(this.#signals())
-    if (this.#answers !== 'udp' && this.#line !== undefined) ways.push(this.#line)
-    for (const way of ways) void this.#carrier(way, by).then((carrier) => carrier?.send(box))
+    const server = this.#at
+    if (this.#answers !== 'tls') this.#carriers.send(box, by, { signals: this.#signals(), server, isLine: false })
+    if (this.#answers !== 'udp' && this.#line !== undefined) {
+      this.#carriers.send(box, by, { signals: this.#line, server, isLine: true })
+    }
   }
 
   onReturned(listener: (box: Uint8Array) => void): void {
@@ -169,7 +174,7 @@ export class CameraServer implements CameraHelp {
     this.#dropLine()
     const udp = this.#udp
     if (udp === undefined) return
-    await this.#dropCarriers(udp)
+    await this.#carriers.drop(udp)
     udp.close()
   }
 
@@ -230,7 +235,7 @@ export class CameraServer implements CameraHelp {
     if (at.name === this.#at.name) return
     this.#at = at
     this.#address = undefined
-    if (this.#udp !== undefined) void this.#dropCarriers(this.#udp)
+    if (this.#udp !== undefined) void this.#carriers.drop(this.#udp)
     for (const { box, by } of this.#carried) this.#carry(box, by)
   }
 
@@ -300,7 +305,7 @@ export class CameraServer implements CameraHelp {
       this.#lineTo = undefined
       this.#tls = undefined
       this.#answers = undefined
-      void this.#dropCarriers(line)
+      void this.#carriers.drop(line)
     })
     return line
   }
@@ -311,42 +316,8 @@ export class CameraServer implements CameraHelp {
     this.#lineTo = undefined
     this.#tls = undefined
     if (line === undefined) return
-    void this.#dropCarriers(line)
+    void this.#carriers.drop(line)
     void line.close()
-  }
-
-  #carrier(signals: Signals, by: Tag): Promise<Carrier | undefined> {
-    const carriers = this.#carriers.get(signals) ?? new Map<Tag, Promise<Carrier | undefined>>()
-    this.#carriers.set(signals, carriers)
-    const known = carriers.get(by) ?? this.#newCarrier(signals, by)
-    carriers.set(by, known)
-    return known
-  }
-
-  async #newCarrier(signals: Signals, by: Tag): Promise<Carrier | undefined> {
-    const { storage, random } = this.#options
-    const server = this.#at
-    try {
-      const addresses = await server.current(this.#cancel.signal)
-      const carrier = new Carrier({
-        ...{ signals, storage, tag: this.#tag(by), random },
-        server: { addresses: signals === this.#udp ? addresses : addresses.slice(0, 1), key: server.server.key },
-      })
-      carrier.onReturned((box) => {
-        for (const listener of [...this.#listeners]) listener(box)
-      })
-      return carrier
-    } catch (error) {
-      if (!isHomewardError(error)) throw error
-      this.#carriers.get(signals)?.delete(by)
-      return undefined
-    }
-  }
-
-  async #dropCarriers(signals: Signals): Promise<void> {
-    const carriers = [...(this.#carriers.get(signals)?.values() ?? [])]
-    this.#carriers.delete(signals)
-    for (const carrier of await Promise.all(carriers)) carrier?.close()
   }
 }
 
