@@ -95,7 +95,7 @@ export interface StoredFragment {
 }
 
 /** Every fragment of the fake encoder in every file of the archive. */
-export async function storedFragments(home: TestHome): Promise<StoredFragment[]> {
+async function storedFragments(home: TestHome): Promise<StoredFragment[]> {
   const found: StoredFragment[] = []
   for (const path of await home.clips()) {
     const bytes = new Uint8Array(await readFile(path))

@@ -11,7 +11,7 @@ export function printLine(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-export function printJson(value: unknown): void {
+function printJson(value: unknown): void {
   printLine(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined))
 }
 

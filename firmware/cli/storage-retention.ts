@@ -96,7 +96,7 @@ function describeLimits({ name, days, bytes }: LimitsAnswer): string {
   return `${name}: ${limitsText({ days, bytes })}`
 }
 
-export function limitsText({ days, bytes }: { readonly days: number | null; readonly bytes: number | null }): string {
+function limitsText({ days, bytes }: { readonly days: number | null; readonly bytes: number | null }): string {
   const parts = [
     ...(days === null ? [] : [`${days} ${days === 1 ? 'day' : 'days'}`]),
     ...(bytes === null ? [] : [formatBytes(bytes)]),

@@ -9,6 +9,7 @@ import { initRing } from '../camera/ring/marker.ts'
 import { RealDisk } from '../platform/disk-real.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { Program } from './program.ts'
+import { until } from './until-fixture.ts'
 
 /** What is shipped is what is tested: the built program. `make test` builds it first. */
 const BUILT = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -117,21 +118,13 @@ export class TestHome {
   }
 
   /** Polls until `holds`; throws with the last status when it takes longer. */
-  async until(
+  until(
     name: string,
     what: string,
     holds: (status: CameraStatus) => boolean,
     withinMs = 30_000,
   ): Promise<CameraStatus> {
-    const deadline = performance.now() + withinMs
-    for (;;) {
-      const status = await this.status(name)
-      if (holds(status)) return status
-      if (performance.now() > deadline) {
-        throw new HomewardError('TIMED_OUT', `${name}: not ${what} within ${withinMs} ms: ${JSON.stringify(status)}`)
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    return until(() => this.status(name), holds, { what: `${what} (${name})`, withinMs, pollMs: 50 })
   }
 
   /** Stops capturing and waits until the card holds nothing that is not safe. */

@@ -18,7 +18,7 @@ import { dialPatiently, dialServer, dialTls, type TlsLine } from './tls-line.ts'
 import type { UdxPort } from './udx-port.ts'
 
 /** A server that is reached by UDP has answered by then, also on the other side of an ocean. */
-export const TLS_AFTER_MS = 300
+const TLS_AFTER_MS = 300
 /** So has one by a connection that stood already; one whose network is gone says nothing, for a quarter of an hour. */
 export const LINE_ANSWERS_WITHIN_MS = 500
 

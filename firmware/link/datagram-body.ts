@@ -1,13 +1,13 @@
 /** What two devices of a pair say to each other in datagrams, and how each message stands in its box (see datagram.ts). */
 import type { ByteReader, ByteWriter } from '../wire/bytes.ts'
 import { type ErrorCode, HomewardError, isErrorCode } from '../wire/errors.ts'
+import { readText, writeText } from '../wire/text.ts'
 import { ADDRESS_MAX_BYTES, type Address, addressBytes, readAddress, writeAddress } from './address.ts'
 import type { ChannelPath } from './channel.ts'
 import { NAME_MAX_BYTES } from './names.ts'
 import type { NatKind } from './nat.ts'
 import { PATHS } from './path-rank.ts'
 import type { SearchAnswer } from './port-search.ts'
-import { readText, writeText } from './text-field.ts'
 
 /** Noise IK with Ed25519 keys: an ephemeral key, a sealed static key, a tag; and an ephemeral key, a tag. */
 export const NOISE_OPEN_BYTES = 96

@@ -24,7 +24,7 @@ import { PAIR_KIND } from './datagram-port.ts'
 import { SHORT_TAG_BYTES } from './pair.ts'
 import { AEAD_TAG_BYTES, decrypt, encryptInPlace, NONCE_BYTES, randomBytes } from './sodium.ts'
 
-export const DATAGRAM_VERSION = 1
+const DATAGRAM_VERSION = 1
 
 /** Every probe, open and enrol has this size: what they ask for cannot be told from it, and no answer is larger. */
 export const REQUEST_BYTES = 256

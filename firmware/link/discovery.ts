@@ -8,9 +8,9 @@ import { type Address, canonicalAddress } from './address.ts'
 import type { Interfaces } from './candidates.ts'
 
 /** Of the organisation-local scope (RFC 2365 §6.2); routers at home do not pass it on. */
-export const DISCOVERY_GROUP = '239.255.72.77'
+const DISCOVERY_GROUP = '239.255.72.77'
 /** A port of its own, for the storage device's may be any, and others on the machine may listen as well. */
-export const DISCOVERY_PORT = 7442
+const DISCOVERY_PORT = 7442
 /** One network is enough: the answer comes from the same one. */
 const HOPS = 1
 

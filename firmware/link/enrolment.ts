@@ -10,6 +10,7 @@
  */
 import { ByteReader, ByteWriter, equalBytes, fromHex, toHex } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
+import { readText, writeText } from '../wire/text.ts'
 import { type Freshness, REQUEST_BYTES, readHead, writeHead } from './datagram.ts'
 import type { Identity } from './identity.ts'
 import { NAME_MAX_BYTES } from './names.ts'
@@ -25,7 +26,6 @@ import {
   toX25519Public,
   verifySignature,
 } from './sodium.ts'
-import { readText, writeText } from './text-field.ts'
 
 const SIGNATURE_DOMAIN = domain('homeward enrol v1')
 const BOX_AT = 3 + SHORT_TAG_BYTES

@@ -5,22 +5,22 @@
 import type { Clock, Timer } from '../platform/clock.ts'
 
 /** Streaming: a ping after this long without a byte. Two more may get lost before the silence counts as an end. */
-export const STREAMING_PING_MS = 1_000
+const STREAMING_PING_MS = 1_000
 /**
  * Streaming: something is said at least this often. The sender's pings queue behind its own megabytes, their answers come
  * late on a slow line; what the other end says unasked does not.
  */
-export const STREAMING_BEAT_MS = 1_000
+const STREAMING_BEAT_MS = 1_000
 /** Streaming: silent for this long is dead. With GRACE_MS and the timer's own delay this stays below 3 s. */
-export const STREAMING_SILENCE_MS = 2_850
+const STREAMING_SILENCE_MS = 2_850
 /** Idle: rarer, for a channel that carries nothing should cost next to nothing, and no NAT mapping expires in 5 s. */
-export const IDLE_PING_MS = 5_000
+const IDLE_PING_MS = 5_000
 /** Idle: three pings unanswered. */
-export const IDLE_SILENCE_MS = 15_000
+const IDLE_SILENCE_MS = 15_000
 /** Longer than the pause between two fragments, so that a camera at work never looks idle. */
 export const STREAMING_LINGER_MS = 10_000
 /** A process that was held up runs its timers before it reads its sockets: what waits there is read within this time. */
-export const GRACE_MS = 100
+const GRACE_MS = 100
 
 export interface HeartbeatActions {
   /** Asks for a sign of life; `streaming` tells the other end how closely to watch. */

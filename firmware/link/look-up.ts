@@ -21,7 +21,7 @@ import { shortId } from './uid.ts'
 export const LOOK_UP_SCHEDULE_MS = [0, 100, 300, 700, 1500, 3000, 5000] as const
 
 /** One server names the one that knows; should the device have moved meanwhile, that one names another. */
-export const MAX_SERVERS_NAMED = 2
+const MAX_SERVERS_NAMED = 2
 
 export interface LookUp {
   readonly signals: Signals

@@ -1,4 +1,5 @@
 /** Names of cameras: what a person typed, made fit to show and fit to be a folder. Pure. */
+import { cutToBytes } from '../wire/text.ts'
 
 /** A camera's name in UTF-8, on the wire as on the disk. */
 export const NAME_MAX_BYTES = 64
@@ -14,7 +15,7 @@ export function cleanName(name: string): string {
     .replaceAll(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu, ' ')
     .replaceAll(/\s+/gu, ' ')
     .trim()
-  return cut(plain, NAME_MAX_BYTES).trim()
+  return cutToBytes(plain, NAME_MAX_BYTES).trim()
 }
 
 /**
@@ -26,14 +27,14 @@ export function folderNameFor(name: string, taken: Iterable<string>): string {
   const used = new Set([...taken].map(folded))
   for (let number = 1; ; number++) {
     const suffix = number === 1 ? '' : `-${number}`
-    const candidate = trimEnds(cut(base, NAME_MAX_BYTES - suffix.length)) + suffix
+    const candidate = trimEnds(cutToBytes(base, NAME_MAX_BYTES - suffix.length)) + suffix
     if (!used.has(folded(candidate))) return candidate
   }
 }
 
 function baseName(name: string): string {
   const safe = trimEnds(
-    cut(
+    cutToBytes(
       cleanName(name)
         .replaceAll(/[^\p{L}\p{M}\p{N}._-]+/gu, '-')
         .replaceAll(/-{2,}/g, '-'),
@@ -41,7 +42,7 @@ function baseName(name: string): string {
     ),
   )
   if (safe === '') return 'camera'
-  return RESERVED.test(safe.toLowerCase()) ? cut(`camera-${safe}`, NAME_MAX_BYTES) : safe
+  return RESERVED.test(safe.toLowerCase()) ? cutToBytes(`camera-${safe}`, NAME_MAX_BYTES) : safe
 }
 
 /** A leading dot hides a folder, a leading dash looks like an option, a combining mark needs a letter before it. */
@@ -51,16 +52,4 @@ function trimEnds(text: string): string {
 
 function folded(text: string): string {
   return text.normalize('NFC').toLowerCase()
-}
-
-/** At most `maxBytes` of UTF-8, never half a character. */
-function cut(text: string, maxBytes: number): string {
-  let kept = ''
-  let bytes = 0
-  for (const character of text) {
-    bytes += Buffer.byteLength(character)
-    if (bytes > maxBytes) break
-    kept += character
-  }
-  return kept
 }

@@ -7,7 +7,7 @@ import { HomewardError } from '../wire/errors.ts'
 import type { Identity } from './identity.ts'
 import { hash, toX25519Public, toX25519Secret, wipe, x25519 } from './sodium.ts'
 
-export const LOOKUP_TAG_BYTES = 16
+const LOOKUP_TAG_BYTES = 16
 export const SHORT_TAG_BYTES = 8
 export const TOKEN_BYTES = 16
 

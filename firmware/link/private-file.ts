@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { syncFolder } from '../platform/folders.ts'
 import { type ErrorCode, HomewardError, systemCode } from '../wire/errors.ts'
 
 const OWNER_ONLY = 0o600
@@ -73,15 +74,6 @@ async function replace(path: string, text: string, put: (from: string, to: strin
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 })
   if (first !== undefined) await syncFolder(dirname(first))
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 function fileError(what: string, cause: unknown): HomewardError {

@@ -34,7 +34,7 @@ export { MAX_TAGS, packTags, REQUEST_SCHEDULE_MS } from './registration-round.ts
  * may be a moment's trouble, then seldom, for networks do not change often. The last one repeats; a try is four small
  * datagrams at most.
  */
-export const UDP_AGAIN_MS = [0, 5_000, 15_000, 60_000] as const
+const UDP_AGAIN_MS = [0, 5_000, 15_000, 60_000] as const
 /** A registration that held for so long was a good one: its end is news, and no reason to wait before the next. */
 export const STABLE_MS = 10_000
 

@@ -14,7 +14,7 @@ import type { Signals } from './signals.ts'
 
 /** The server keeps nothing for who comes first, so he asks until the other has come. The last is giving up. */
 const ASK_EVERY_MS = 100
-export const RELAY_UDP_WITHIN_MS = 3_000
+const RELAY_UDP_WITHIN_MS = 3_000
 const SCHEDULE_MS = Array.from({ length: RELAY_UDP_WITHIN_MS / ASK_EVERY_MS + 1 }, (_, index) => index * ASK_EVERY_MS)
 
 /** What makes a storage device's relay its own: see Registration.owner. */

@@ -4,7 +4,7 @@ import type { Interfaces } from './candidates.ts'
 import { DiscoveryQuery, type Hear } from './discovery.ts'
 
 /** Not in the first moment: most often it is known where. */
-export const SEARCH_SCHEDULE_MS = [200, 1_000, 3_000] as const
+const SEARCH_SCHEDULE_MS = [200, 1_000, 3_000] as const
 /** How long the last question waits for its answer. */
 const LINGER_MS = 1_000
 

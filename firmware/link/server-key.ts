@@ -50,7 +50,7 @@ export interface LearnOptions {
 }
 
 /** A server that is reached by UDP has answered by then. */
-export const LEARN_TLS_AFTER_MS = 1_000
+const LEARN_TLS_AFTER_MS = 1_000
 
 /** Asks the server for its key. Throws SERVER_UNREACHABLE, CANCELLED. */
 export async function learnServer(place: ServerPlace, options: LearnOptions): Promise<SetupServer> {

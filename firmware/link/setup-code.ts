@@ -34,7 +34,7 @@ export interface SetupCode {
 }
 
 export const SETUP_CODE_MAX_CHARACTERS = 240
-export const SETUP_CODE_MAX_ADDRESSES = 4
+const SETUP_CODE_MAX_ADDRESSES = 4
 
 const VERSION = 1
 const PREFIX = `HW${VERSION}`

@@ -6,8 +6,8 @@ import sodium from 'sodium-native'
 import { unfilled } from '../wire/bytes.ts'
 import { HomewardError } from '../wire/errors.ts'
 
-export const PUBLIC_KEY_BYTES = 32
-export const SECRET_KEY_BYTES = 64
+const PUBLIC_KEY_BYTES = 32
+const SECRET_KEY_BYTES = 64
 export const SIGNATURE_BYTES = 64
 export const NONCE_BYTES = 24
 export const AEAD_TAG_BYTES = 16

@@ -10,7 +10,7 @@ import { hashToken, TOKEN_BYTES, TokenKeys } from './pair.ts'
 import { randomBytes } from './sodium.ts'
 import { asFields, type Fields, isCount, isHex, readState, stateDamaged, writeState } from './state-json.ts'
 
-export const TOKEN_TTL_DEFAULT_S = 600
+const TOKEN_TTL_DEFAULT_S = 600
 export const TOKEN_TTL_MAX_S = 24 * 3600
 
 const FILE = 'tokens.json'

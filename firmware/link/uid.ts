@@ -10,7 +10,7 @@
 import { HomewardError } from '../wire/errors.ts'
 import { BASE32_ALPHABET, base32Value, decodeBase32, encodeBase32, tidyBase32 } from './base32.ts'
 
-export const UID_CHARACTERS = 56
+const UID_CHARACTERS = 56
 const GROUP = 7
 const BLOCK_DATA = 13
 const BLOCK = BLOCK_DATA + 1

@@ -1,6 +1,22 @@
 /** The fragment: one `moof` and its `mdat` (ISO/IEC 14496-12 §8.8), starting on a key frame when cut by CMAF's rules. */
+
 import { type Box, onlyBox, readBoxes, readFullBox } from './boxes.ts'
 import { malformed } from './fields.ts'
+import {
+  BASE_DATA_OFFSET,
+  BASE_IS_MOOF,
+  DEFAULT_DURATION,
+  DEFAULT_FLAGS,
+  DEFAULT_SIZE,
+  IS_NON_SYNC,
+  RUN_COMPOSITION,
+  RUN_DATA_OFFSET,
+  RUN_DURATION,
+  RUN_FIRST_FLAGS,
+  RUN_FLAGS,
+  RUN_SIZE,
+  SAMPLE_DESCRIPTION,
+} from './fragment-flags.ts'
 import { type InitSegment, type SampleDefaults, videoTrack } from './init.ts'
 
 export interface FragmentTrack {
@@ -82,22 +98,6 @@ interface Traf {
   readonly dataStart: number
   readonly dataEnd: number
 }
-
-/** `tfhd` and `trun` flags. */
-const BASE_DATA_OFFSET = 0x1
-const SAMPLE_DESCRIPTION = 0x2
-const DEFAULT_DURATION = 0x8
-const DEFAULT_SIZE = 0x10
-const DEFAULT_FLAGS = 0x20
-const BASE_IS_MOOF = 0x20000
-const RUN_DATA_OFFSET = 0x1
-const RUN_FIRST_FLAGS = 0x4
-const RUN_DURATION = 0x100
-const RUN_SIZE = 0x200
-const RUN_FLAGS = 0x400
-const RUN_COMPOSITION = 0x800
-/** In a sample's flags. */
-const IS_NON_SYNC = 0x10000
 
 function readTraf(traf: Box, init: InitSegment, previousEnd: number): Traf {
   const children = readBoxes(traf.body)

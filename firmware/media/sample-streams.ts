@@ -126,11 +126,11 @@ export interface TrackPlan {
 export const VIDEO: TrackPlan = { id: 1, kind: 'video', timescale: 1000 }
 export const AUDIO: TrackPlan = { id: 2, kind: 'audio', timescale: 8000 }
 
-export const AVC1 = box('avc1', zeros(24), u16(640), u16(360), zeros(50), box('avcC', ascii('\x01\x64\x00\x28')))
+const AVC1 = box('avc1', zeros(24), u16(640), u16(360), zeros(50), box('avcC', ascii('\x01\x64\x00\x28')))
 
 /** AAC-LC. */
 const ESDS = fromHex('00000000' + '0316000100' + '04114015000000' + '0000000000000000' + '05021208')
-export const MP4A = box('mp4a', zeros(28), box('esds', ESDS))
+const MP4A = box('mp4a', zeros(28), box('esds', ESDS))
 
 /** A whole init segment, movie timescale 1000. */
 export function handmadeInit(plans: readonly TrackPlan[] = [VIDEO]): Uint8Array {

@@ -6,7 +6,7 @@ import type { Share } from './relay-shares.ts'
 /** Nothing in either direction for so long: both ends have long gone another way. */
 export const IDLE_MS = 30_000
 /** How soon a direction that was over its budget is looked at again. */
-export const BUDGET_PAUSE_MS = 20
+const BUDGET_PAUSE_MS = 20
 
 export interface TlsRelayOptions {
   readonly ends: readonly [Duplex, Duplex]

@@ -7,7 +7,7 @@ import { parse, TomlError } from 'smol-toml'
 import * as v from 'valibot'
 import { HomewardError, systemCode } from '../wire/errors.ts'
 
-export const BOARD_FILE = '/etc/homeward/board.toml'
+const BOARD_FILE = '/etc/homeward/board.toml'
 
 /**
  * How pictures come about: compressed by the camera itself, by the chip's encoder (a V4L2 memory-to-memory device, or

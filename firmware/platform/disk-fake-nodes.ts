@@ -4,7 +4,7 @@
  */
 import { type Random, randomBelow } from './random.ts'
 
-export const SECTOR_BYTES = 512
+const SECTOR_BYTES = 512
 /** Pages are never changed once stored, so copies of a disk share them. */
 const PAGE_BYTES = 4096
 const SECTORS_PER_PAGE = PAGE_BYTES / SECTOR_BYTES
@@ -237,7 +237,7 @@ function pageOf(position: number): number {
 }
 
 /** Everything that `root` leads to, in the cache, on the medium or by a change that is on its way. */
-export function reachable(root: FolderNode): Set<Node> {
+function reachable(root: FolderNode): Set<Node> {
   const found = new Set<Node>()
   const visit = (node: Node | undefined) => {
     if (node === undefined || found.has(node)) return

@@ -129,5 +129,3 @@ function withoutFirst(parts: readonly Uint8Array[], bytes: number): Uint8Array[]
   }
   return []
 }
-
-export const realDisk: Disk = new RealDisk()

@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from '../wire/errors.ts'
 
@@ -18,5 +18,15 @@ export async function makeFolders(path: string, mode = 0o777): Promise<void> {
     await make().catch(async (again: unknown) => {
       if (systemCode(again) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again
     })
+  }
+}
+
+/** What was made, renamed or deleted in the folder survives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }

@@ -44,7 +44,7 @@ export const realSystem: System = {
   },
 }
 
-export function parseRelease(text: string): ReadonlyMap<string, string> {
+function parseRelease(text: string): ReadonlyMap<string, string> {
   const pairs = text.split('\n').flatMap((line): [string, string][] => {
     const found = /^([A-Z][A-Z0-9_]*)=(.*)$/.exec(line.trim())
     if (found?.[1] === undefined || found[2] === undefined) return []

@@ -1,5 +1,6 @@
 /** Real parts whose calls are written down one after the other, for tests of the order of things. */
 import type { Channel } from '../link/channel.ts'
+import { tapped } from '../link/channel-tap-fixture.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import type { Change, IndexHome, IndexStore } from './archive/index-store.ts'
 
@@ -136,16 +137,10 @@ export class WatchedIndex implements IndexHome {
 
 /** The same channel; what this end sends is written down before it goes. */
 export function watchedChannel(channel: Channel, watch: Watch): Channel {
-  return {
-    path: channel.path,
-    remote: channel.remote,
+  return tapped(channel, {
     send: (frame) => {
       watch({ call: 'send', phase: 'begin', frame: frame.slice() })
       return channel.send(frame)
     },
-    onMessage: (listener) => channel.onMessage(listener),
-    onDrain: (listener) => channel.onDrain(listener),
-    onClose: (listener) => channel.onClose(listener),
-    close: () => channel.close(),
-  }
+  })
 }

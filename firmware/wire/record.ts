@@ -18,7 +18,7 @@ import { HomewardError } from './errors.ts'
 import { RECORD_MAX_BYTES } from './limits.ts'
 
 export const RECORD_HEADER_BYTES = 312
-export const RECORD_VERSION = 1
+const RECORD_VERSION = 1
 const MAGIC = 0x31525748 // "HWR1"
 
 export const RECORD_KINDS = ['fragment', 'gap'] as const

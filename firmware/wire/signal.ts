@@ -169,7 +169,7 @@ const Registered = v.object({
 })
 const Kept = v.object({ t: v.literal('kept'), ttlMs, observed: address, cookie, tls })
 
-export const REFUSAL_REASONS = ['server-full', 'address-full', 'relay-full'] as const
+const REFUSAL_REASONS = ['server-full', 'address-full', 'relay-full'] as const
 const Refused = v.object({ t: v.literal('refused'), reason: v.picklist(REFUSAL_REASONS) })
 
 /** The storage device's own words, and both ends as the server sees them. */

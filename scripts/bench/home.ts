@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import type { Program } from '../../firmware/cli/program.ts'
 import { type CameraStatus, TestHome } from '../../firmware/cli/test-home.ts'
-import { HomewardError } from '../../firmware/wire/errors.ts'
+import { until } from '../../firmware/cli/until-fixture.ts'
 
 export interface BenchStatus extends CameraStatus {
   readonly ring: CameraStatus['ring'] & { readonly writtenBytes: number; readonly capturedBytes: number }
@@ -50,21 +50,9 @@ export class BenchHome {
     return (await this.home.program(name).call('status')) as BenchStatus
   }
 
-  async until(
-    name: string,
-    what: string,
-    holds: (status: BenchStatus) => boolean,
-    withinMs: number,
-  ): Promise<BenchStatus> {
-    const deadline = performance.now() + withinMs
-    for (;;) {
-      const status = await this.status(name)
-      if (holds(status)) return status
-      if (performance.now() > deadline) {
-        throw new HomewardError('TIMED_OUT', `${name}: not ${what} within ${withinMs} ms: ${JSON.stringify(status)}`)
-      }
-      await pause(status.seq.captured > 0 ? POLL_MS : POLL_FIRST_MS)
-    }
+  until(name: string, what: string, holds: (status: BenchStatus) => boolean, withinMs: number): Promise<BenchStatus> {
+    const pollMs = ({ seq }: BenchStatus) => (seq.captured > 0 ? POLL_MS : POLL_FIRST_MS)
+    return until(() => this.status(name), holds, { what: `${what} (${name})`, withinMs, pollMs })
   }
 
   /** Ends the camera cleanly and removes its card. */

@@ -10,7 +10,7 @@ interface LabCommand {
   run(home: LabHome, words: readonly string[]): unknown
 }
 
-export const LAB_COMMANDS: Readonly<Record<string, LabCommand>> = {
+const LAB_COMMANDS: Readonly<Record<string, LabCommand>> = {
   pull: {
     usage: 'NODE',
     about: "pull the cable of a host, or of a home's line",

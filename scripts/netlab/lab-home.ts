@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFrameNumbers } from '../../firmware/camera/encoder/frame-numbers.ts'
 import { initRing } from '../../firmware/camera/ring/marker.ts'
+import { until } from '../../firmware/cli/until-fixture.ts'
 import type { ChannelPath } from '../../firmware/link/channel.ts'
 import type { LinkStatus } from '../../firmware/link/link-status.ts'
 import { RealDisk } from '../../firmware/platform/disk-real.ts'
 import { HomewardError } from '../../firmware/wire/errors.ts'
 import type { Lab } from './lab.ts'
 import { LabProgram } from './lab-program.ts'
-import { pause } from './tool.ts'
 import { camerasOf, hostOf, nodeNamed } from './topology.ts'
 
 const SERVER_PORT = 7440
@@ -76,15 +76,9 @@ export class LabHome {
       ...['--p2p', this.#server],
     ])
     await storage.ready()
-    const deadline = performance.now() + REGISTERED_WITHIN_MS
-    for (;;) {
-      const { p2p } = (await storage.call('status')) as StorageStatus
-      if (p2p.state === 'registered') return
-      if (performance.now() > deadline) {
-        throw new HomewardError('TIMED_OUT', `storage is not registered: ${JSON.stringify(p2p)}`)
-      }
-      await pause(POLL_MS)
-    }
+    const p2p = async () => ((await storage.call('status')) as StorageStatus).p2p
+    const wanted = { what: 'registered (storage)', withinMs: REGISTERED_WITHIN_MS, pollMs: POLL_MS }
+    await until(p2p, ({ state }) => state === 'registered', wanted)
   }
 
   /** Resolves once it can be asked. */
@@ -110,23 +104,14 @@ export class LabHome {
   }
 
   /** Polls until `holds`; throws TIMED_OUT with the last status when it takes longer. */
-  async until(
+  until(
     name: string,
     what: string,
     holds: (status: CameraStatus) => boolean,
     withinMs = 30_000,
   ): Promise<CameraStatus> {
-    const deadline = performance.now() + withinMs
-    for (;;) {
-      const status = await this.status(name)
-      if (holds(status)) return status
-      if (performance.now() > deadline) {
-        const { state, path, seq, lastAttempt } = status
-        const told = JSON.stringify({ state, path, seq, lastAttempt })
-        throw new HomewardError('TIMED_OUT', `${name}: not ${what} within ${withinMs} ms: ${told}`)
-      }
-      await pause(POLL_MS)
-    }
+    const told = ({ state, path, seq, lastAttempt }: CameraStatus) => ({ state, path, seq, lastAttempt })
+    return until(() => this.status(name), holds, { what: `${what} (${name})`, withinMs, pollMs: POLL_MS, told })
   }
 
   /** How many frames of a camera stand in files on the disk, as any player would find them. */

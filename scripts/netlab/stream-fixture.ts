@@ -2,19 +2,20 @@
  * A camera that streams in a lab, for tests that hurt the network under it: how soon its footage flows again, and whether
  * all of it is stored in the end, once.
  */
+
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { readFrameNumbers } from '../../firmware/camera/encoder/frame-numbers.ts'
 import { initRing } from '../../firmware/camera/ring/marker.ts'
 import { frameFaults, type StoredFrame, type VerifyAnswer } from '../../firmware/cli/test-home.ts'
+import { until } from '../../firmware/cli/until-fixture.ts'
 import type { ChannelPath } from '../../firmware/link/channel.ts'
 import { RealDisk } from '../../firmware/platform/disk-real.ts'
 import { HomewardError } from '../../firmware/wire/errors.ts'
 import { Lab } from './lab.ts'
 import { type CameraStatus, LabHome } from './lab-home.ts'
 import { LabProgram } from './lab-program.ts'
-import { pause } from './tool.ts'
 import { topologyNamed } from './topologies.ts'
 
 const NAME = 'camera'
@@ -75,18 +76,9 @@ export class StreamingHome {
   }
 
   /** Polls until `holds`; throws TIMED_OUT with the last status when it takes longer. */
-  async until(what: string, holds: (status: StreamStatus) => boolean, withinMs: number): Promise<StreamStatus> {
-    const deadline = performance.now() + withinMs
-    for (;;) {
-      const status = await this.status()
-      if (holds(status)) return status
-      if (performance.now() > deadline) {
-        const { state, path, seq, lastAttempt } = status
-        const told = JSON.stringify({ state, path, seq, lastAttempt })
-        throw new HomewardError('TIMED_OUT', `not ${what} within ${withinMs} ms: ${told}`)
-      }
-      await pause(POLL_MS)
-    }
+  until(what: string, holds: (status: StreamStatus) => boolean, withinMs: number): Promise<StreamStatus> {
+    const told = ({ state, path, seq, lastAttempt }: StreamStatus) => ({ state, path, seq, lastAttempt })
+    return until(() => this.status(), holds, { what, withinMs, pollMs: POLL_MS, told })
   }
 
   /** Until it streams on one and the same channel of this path for so long. */

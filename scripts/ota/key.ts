@@ -12,7 +12,7 @@ export interface UpdateKey {
   readonly certificate: string
 }
 
-export function updateKeyFolder(environment: NodeJS.ProcessEnv = process.env): string {
+function updateKeyFolder(environment: NodeJS.ProcessEnv = process.env): string {
   const config = environment.XDG_CONFIG_HOME ?? join(homedir(), '.config')
   return environment.HOMEWARD_UPDATE_KEY ?? join(config, 'homeward', 'update')
 }

@@ -11,14 +11,14 @@ import { HomewardError } from '../../wire/errors.ts'
 import { BitWriter, nalUnit } from './bit-writer.ts'
 import type { FrameRate, PictureSize } from './picture.ts'
 
-export const GREY_ZERO = 28
-export const GREY_ONE = 228
+const GREY_ZERO = 28
+const GREY_ONE = 228
 const GREY_BACKGROUND = 128
 const GREY_PER_LEVEL = 10
 const QP = 48
 
 /** Bits of the frame number that a picture shows. */
-export const PICTURE_NUMBER_BITS = 32
+const PICTURE_NUMBER_BITS = 32
 const MACROBLOCK = 16
 
 const NAL_SLICE = 0x61

@@ -9,7 +9,7 @@ const NAL_SEI = 0x06
 const USER_DATA_UNREGISTERED = 5
 
 /** Random (version 4), made for this purpose. */
-export const FRAME_NUMBER_UUID = Uint8Array.from(Buffer.from('9d1f6c52e7b84a3d8f2651c07ab3e419', 'hex'))
+const FRAME_NUMBER_UUID = Uint8Array.from(Buffer.from('9d1f6c52e7b84a3d8f2651c07ab3e419', 'hex'))
 const PADDING_UUID = Uint8Array.from(Buffer.from('5b7e21f4c9a64d18b3f7e482d65a19c3', 'hex'))
 
 /** UUID, run id 8, frame number u64 big-endian. */

@@ -7,11 +7,11 @@ import { type FakeOptions, readFakeOptions } from './fake-options.ts'
 import type { FrameRate, PictureSize } from './picture.ts'
 import { SourceOptions } from './source-options.ts'
 
-export const VIDEO_CODECS = ['h264', 'h265'] as const
+const VIDEO_CODECS = ['h264', 'h265'] as const
 export type VideoCodec = (typeof VIDEO_CODECS)[number]
 
 /** Who compresses the pictures of a camera that does not: a V4L2 memory-to-memory encoder, Rockchip's, or the processor. */
-export const V4L2_ENCODERS = ['v4l2m2m', 'rkmpp', 'x264'] as const
+const V4L2_ENCODERS = ['v4l2m2m', 'rkmpp', 'x264'] as const
 
 export interface V4l2Encoding {
   readonly by: (typeof V4L2_ENCODERS)[number]

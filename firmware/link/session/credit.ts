@@ -10,7 +10,7 @@ import { HomewardError } from '../../wire/errors.ts'
 import { RECORD_MAX_BYTES } from '../../wire/limits.ts'
 
 /** Records are held sealed and opened for a moment: the memory really used is up to twice this. */
-export const CREDIT_BUDGET_BYTES = 64 * 1024 * 1024
+const CREDIT_BUDGET_BYTES = 64 * 1024 * 1024
 
 /** 8 MiB in flight fill 200 Mbit/s at a third of a second of round trip and group commit; six cameras get as much. */
 export const CREDIT_BASE_BYTES = 8 * 1024 * 1024

@@ -5,6 +5,7 @@ import { addRange, containsRange, type Range } from '../../wire/ranges.ts'
 import { type CameraStatus, decodeCameraFrame, decodeStorageFrame } from '../../wire/session.ts'
 import type { Channel } from '../channel.ts'
 import { FakeChannel } from '../channel-fake.ts'
+import { tapped } from '../channel-tap-fixture.ts'
 import {
   type AckKind,
   CameraSession,
@@ -19,8 +20,8 @@ import type { RecordSource } from './source.ts'
 import { FakeSource } from './source-fake.ts'
 import { StorageSession, type StorageSessionOwner } from './storage-session.ts'
 
-export const CAMERA_KEY = new Uint8Array(32).fill(0xca)
-export const STORAGE_KEY = new Uint8Array(32).fill(0x5e)
+const CAMERA_KEY = new Uint8Array(32).fill(0xca)
+const STORAGE_KEY = new Uint8Array(32).fill(0x5e)
 export const KIB = 1024
 
 /** Small numbers, so that windows fill with few bytes. */
@@ -120,19 +121,12 @@ export class Rig {
   }
 
   #traced(channel: Channel, side: 'camera' | 'storage'): Channel {
-    return {
-      path: channel.path,
-      remote: channel.remote,
-      send: (message) => channel.send(message),
-      onDrain: (listener) => channel.onDrain(listener),
-      onClose: (listener) => channel.onClose(listener),
-      close: () => channel.close(),
-      onMessage: (listener) =>
-        channel.onMessage((message) => {
-          this.trace.push(describe(message, side))
-          listener(message)
-        }),
-    }
+    return tapped(channel, {
+      arrived: (message, deliver) => {
+        this.trace.push(describe(message, side))
+        deliver(message)
+      },
+    })
   }
 
   #cameraOwner(): CameraSessionOwner {

@@ -6,6 +6,7 @@ import { randomBelow, seededRandom } from '../../platform/random.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import type { Channel } from '../channel.ts'
 import type { FakeChannel } from '../channel-fake.ts'
+import { tapped } from '../channel-tap-fixture.ts'
 import { CreditBudget } from './credit.ts'
 import { TRIAL_AFTER_MAX_MS } from './disk-alarm.ts'
 import { KIB, Rig, SMALL_CREDIT } from './rig-fake.ts'
@@ -28,20 +29,14 @@ function filledRig(seed: number): Rig {
 
 /** Calls `cut` before or after the message of this number is handled, counted over both ends. */
 function cutting(counter: { left: number }, after: boolean, cut: () => void): (channel: Channel) => Channel {
-  return (channel) => ({
-    path: channel.path,
-    remote: channel.remote,
-    send: (message) => channel.send(message),
-    onDrain: (listener) => channel.onDrain(listener),
-    onClose: (listener) => channel.onClose(listener),
-    close: () => channel.close(),
-    onMessage: (listener) =>
-      channel.onMessage((message) => {
+  return (channel) =>
+    tapped(channel, {
+      arrived: (message, deliver) => {
         const last = counter.left-- === 0
-        if (!last || after) listener(message)
+        if (!last || after) deliver(message)
         if (last) cut()
-      }),
-  })
+      },
+    })
 }
 
 /** What is free on the ring was stored before; what was stored is stored once. */

@@ -5,7 +5,7 @@ import { PIECE_BYTES } from '../../wire/limits.ts'
 import type { Piece } from '../../wire/session.ts'
 
 /** One for each lane of the camera: live and backlog. */
-export const OPEN_TRANSFERS_MAX = 2
+const OPEN_TRANSFERS_MAX = 2
 
 export interface ReceivedRecord {
   readonly transfer: number

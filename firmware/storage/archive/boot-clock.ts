@@ -5,7 +5,7 @@
  */
 
 /** Worst first: what a hardware clock said, what a synchronised one said, what a session measured. */
-export const CLOCK_SOURCES = ['rtc', 'synchronised', 'session'] as const
+const CLOCK_SOURCES = ['rtc', 'synchronised', 'session'] as const
 export type ClockSource = (typeof CLOCK_SOURCES)[number]
 
 /** UTC at `monoUs` is `wallUs`, and surely within `earlyUs` … `lateUs`. */

@@ -18,7 +18,7 @@ const UNDER_WAY_MAX_US = 30_000_000
 const BOOTS_KEPT = 64
 
 /** Nothing is known of this boot: what the camera lost has no time of its own. */
-export const NO_BOOT = '0000000000000000'
+const NO_BOOT = '0000000000000000'
 
 interface Boot {
   readonly boot: string

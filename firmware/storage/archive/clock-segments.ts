@@ -13,7 +13,7 @@ export interface ClockSegment {
 }
 
 /** A clock that is off by less goes on in the same stretch. */
-export const STRETCH_SLACK_US = 1_000_000
+const STRETCH_SLACK_US = 1_000_000
 
 /** What came after the last entry of a stretch and before a power cut: entries are made more often than this. */
 const TAIL_US = 2 * 3600 * 1_000_000

@@ -8,7 +8,7 @@ import { isDated, type Stamp, scaleUs } from './names.ts'
 /** Two clocks that are both right may differ by so much. */
 export const SKEW_US = 2_000_000
 /** A claim this near to the boot's clock is the finer one of the two: it is stamped where the footage is made. */
-export const AGREE_US = 250_000
+const AGREE_US = 250_000
 /** Stamps of one boot come from arrival times: they scatter by so much around its clock. */
 const SCATTER_US = 500_000
 

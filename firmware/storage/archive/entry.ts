@@ -20,8 +20,8 @@ import { CLOCK_QUALITIES } from '../../wire/record.ts'
 import type { Stamp } from './names.ts'
 
 /** User type of our box, drawn at random once. */
-export const ENTRY_TYPE = fromHex('ddf98848ac4d42ad811f71949923aa81')
-export const ENTRY_VERSION = 1
+const ENTRY_TYPE = fromHex('ddf98848ac4d42ad811f71949923aa81')
+const ENTRY_VERSION = 1
 
 const UUID = new Uint8Array(Buffer.from('uuid', 'latin1'))
 const BOX_HEADER_BYTES = 24

@@ -5,9 +5,10 @@
  * promise has nobody to catch a failure; `batch` gives the atomicity by itself. `noReadAhead` is on: rows of one day lie in
  * pages all over the file, and what the kernel would read around each of them (8 MiB, with a disk set so) is not asked for.
  */
-import { mkdir, open as openFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Database, open, type RangeOptions, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
+import { syncFolder } from '../../platform/folders.ts'
 import { HomewardError, systemCode } from '../../wire/errors.ts'
 import type { Change, IndexHome, IndexStore, RangeQuery, Row } from './index-store.ts'
 import { TABLES, type Table } from './keys.ts'
@@ -17,7 +18,7 @@ const MAP_BYTES = 64 * 1024 ** 3
 
 const LOWEST_KEY = Buffer.from([0])
 
-export class LmdbStore implements IndexStore {
+class LmdbStore implements IndexStore {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>
   readonly #tables: ReadonlyMap<Table, Database<Uint8Array, Uint8Array>>
   #closed: Promise<void> | undefined
@@ -147,15 +148,6 @@ async function ownError(error: unknown): Promise<unknown> {
 /** Other errors come before anything is written: a key that is too long. */
 function isCommitError(error: unknown): error is { readonly commitError: unknown } {
   return typeof error === 'object' && error !== null && 'commitError' in error
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await openFile(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 function damaged(what: string, cause: unknown): HomewardError {

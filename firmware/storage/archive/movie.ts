@@ -8,7 +8,7 @@ import type { InitSegment } from '../../media/init.ts'
 import type { SampleTable } from './sample-table.ts'
 
 /** Ticks per second of the film's own times. */
-export const MOVIE_TIMESCALE = 90_000
+const MOVIE_TIMESCALE = 90_000
 
 export interface MovieTrack {
   readonly table: SampleTable
@@ -73,11 +73,13 @@ function buildTrak({ trak, table, stsd, timescale, edit, ticks }: ShownTrack, da
   const keep = (parent: readonly Box[], except: string) => parent.filter((child) => child.type !== except).map(wholeBox)
   return box(
     'trak',
-    trackHeader(onlyBox(children, 'tkhd', 'trak'), delay + ticks),
+    // The track's id and a reserved field.
+    withDuration(onlyBox(children, 'tkhd', 'trak'), 8, delay + ticks),
     box('edts', editList(delay, ticks, edit)),
     box(
       'mdia',
-      mediaHeader(onlyBox(mdia, 'mdhd', 'mdia'), table.endTicks - table.firstTicks),
+      // The timescale.
+      withDuration(onlyBox(mdia, 'mdhd', 'mdia'), 4, table.endTicks - table.firstTicks),
       wholeBox(onlyBox(mdia, 'hdlr', 'mdia')),
       box('minf', ...keep(minf, 'stbl'), table.build(stsd, dataStart)),
     ),
@@ -110,29 +112,10 @@ function movieHeader(mvhd: Box, durationTicks: number): Uint8Array {
   return fullBox('mvhd', 1, flags, times, u32(MOVIE_TIMESCALE), u64(durationTicks), after)
 }
 
-function trackHeader(tkhd: Box, durationTicks: number): Uint8Array {
-  const { flags, times, version, rest } = splitHeader(tkhd)
-  // Track id and a reserved field stand between the times and the duration.
-  return fullBox(
-    'tkhd',
-    1,
-    flags,
-    times,
-    rest.subarray(0, 8),
-    u64(durationTicks),
-    rest.subarray(8 + durationBytes(version)),
-  )
-}
-
-function mediaHeader(mdhd: Box, durationTicks: number): Uint8Array {
-  const { flags, times, version, rest } = splitHeader(mdhd)
-  return fullBox(
-    'mdhd',
-    1,
-    flags,
-    times,
-    rest.subarray(0, 4),
-    u64(durationTicks),
-    rest.subarray(4 + durationBytes(version)),
-  )
+/** `betweenBytes`: what stands between the times and the duration. */
+function withDuration(header: Box, betweenBytes: number, durationTicks: number): Uint8Array {
+  const { flags, times, version, rest } = splitHeader(header)
+  const between = rest.subarray(0, betweenBytes)
+  const after = rest.subarray(betweenBytes + durationBytes(version))
+  return fullBox(header.type, 1, flags, times, between, u64(durationTicks), after)
 }

@@ -4,6 +4,7 @@
  */
 import { toHex } from '../../wire/bytes.ts'
 import type { ClockQuality } from '../../wire/record.ts'
+import { cutToBytes } from '../../wire/text.ts'
 
 export const MARKER_PATH = 'homeward.json'
 export const QUARANTINE_FOLDER = 'quarantine'
@@ -114,17 +115,6 @@ function cleaned(name: string): string {
   const plain = name.normalize('NFC').replace(UNSAFE, ' ').replace(/\s+/g, ' ')
   const short = cutToBytes(plain.replace(/^[. ]+/, ''), NAME_MAX_BYTES).replace(/[. ]+$/, '')
   return DEVICE_NAME.test(short) ? `camera ${short}` : short
-}
-
-function cutToBytes(text: string, maxBytes: number): string {
-  let result = ''
-  let bytes = 0
-  for (const character of text) {
-    bytes += Buffer.byteLength(character)
-    if (bytes > maxBytes) break
-    result += character
-  }
-  return result
 }
 
 function foldCase(name: string): string {

@@ -1,7 +1,22 @@
 /** The samples of one fragment, as its moof lists them (ISO/IEC 14496-12 §8.8). Pure. */
+
 import { type Box, onlyBox, readBoxes, readFullBox } from '../../media/boxes.ts'
 import { malformed } from '../../media/fields.ts'
 import { readTfdt } from '../../media/fragment.ts'
+import {
+  BASE_IS_MOOF,
+  DEFAULT_DURATION,
+  DEFAULT_FLAGS,
+  DEFAULT_SIZE,
+  IS_NON_SYNC,
+  RUN_COMPOSITION,
+  RUN_DATA_OFFSET,
+  RUN_DURATION,
+  RUN_FIRST_FLAGS,
+  RUN_FLAGS,
+  RUN_SIZE,
+  SAMPLE_DESCRIPTION,
+} from '../../media/fragment-flags.ts'
 import type { InitSegment, SampleDefaults } from '../../media/init.ts'
 
 /** Samples of one track that lie one behind the other. */
@@ -21,21 +36,6 @@ export interface Sample {
   readonly compositionTicks: number
   readonly sync: boolean
 }
-
-/** `tfhd` and `trun` flags. */
-const SAMPLE_DESCRIPTION = 0x2
-const DEFAULT_DURATION = 0x8
-const DEFAULT_SIZE = 0x10
-const DEFAULT_FLAGS = 0x20
-const BASE_IS_MOOF = 0x20000
-const RUN_DATA_OFFSET = 0x1
-const RUN_FIRST_FLAGS = 0x4
-const RUN_DURATION = 0x100
-const RUN_SIZE = 0x200
-const RUN_FLAGS = 0x400
-const RUN_COMPOSITION = 0x800
-/** In a sample's flags. */
-const IS_NON_SYNC = 0x10000
 
 /** `moof` is one that `parseMoof` accepts. Throws MEDIA_MALFORMED. */
 export function readSamples(moof: Uint8Array, init: InitSegment): SampleRun[] {

@@ -7,11 +7,11 @@ import type { Clock } from '../../platform/clock.ts'
 import { ageAtUs, type ClockSegment, continues, extendClock } from '../archive/clock-segments.ts'
 
 /** A step of the clock that deletion by age is held up for. */
-export const JUMP_US = 10_000_000
+const JUMP_US = 10_000_000
 /** So long after a step, or a start with a clock that went back. */
 export const CALM_AFTER_JUMP_US = 3600 * 1_000_000
 /** An entry into the journal this often: a power cut makes footage younger by at most as much. */
-export const ENTRY_EVERY_US = 3600 * 1_000_000
+const ENTRY_EVERY_US = 3600 * 1_000_000
 
 export type Calm = { readonly is: 'calm' } | { readonly is: 'unsynchronised' | 'jumped' }
 

@@ -20,7 +20,7 @@ export type DeleterArchive = CandidateArchive &
   Pick<Archive, 'expire' | 'totals' | 'keep' | 'clock' | 'enterClock' | 'checkDisk'>
 
 /** Footage that came within this time is never given up for room: better no ACK, the cameras have theirs. */
-export const ROOM_LEAVES_US = 15 * 60 * 1_000_000
+const ROOM_LEAVES_US = 15 * 60 * 1_000_000
 /** A round ends after so many files, so that nothing else waits for it. */
 const FILES_PER_ROUND = 64
 /** Rounds that made no room although files went, before footage is left in peace for a while. */

@@ -60,7 +60,7 @@ export function outlookOf(cameras: readonly CameraUse[], roomBytes: number): Out
 }
 
 /** What a camera would fill with all the room in the world. */
-export function wantedBytes({ bytesPerDay, days, limitBytes }: CameraUse): number {
+function wantedBytes({ bytesPerDay, days, limitBytes }: CameraUse): number {
   const byDays = days === null || bytesPerDay === null ? Number.POSITIVE_INFINITY : days * bytesPerDay
   return Math.min(byDays, limitBytes ?? Number.POSITIVE_INFINITY)
 }

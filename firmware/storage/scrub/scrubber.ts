@@ -12,7 +12,7 @@ import type { VerifyReport } from '../archive/verify.ts'
 import type { ArchiveSlot } from '../archive-slot.ts'
 
 /** A disk reads its tracks often enough for bits not to rot in pairs, and seldom enough not to wear. */
-export const PASS_EVERY_MS = 7 * 86_400_000
+const PASS_EVERY_MS = 7 * 86_400_000
 const LOOK_EVERY_MS = 60_000
 /** Longest wait for a moment in which nothing is written: with many cameras there may be none. */
 const STAND_BACK_MS = 1_000

@@ -20,7 +20,7 @@ const AHEAD_MAX = 3
 
 export type LiveArchive = Pick<Archive, 'files' | 'lastFile' | 'fragmentsOf'>
 
-export class LivePlaylist {
+class LivePlaylist {
   #segments: Segment[] = []
   #firstNumber: number
   #firstBreak = 0

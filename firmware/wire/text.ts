@@ -1,6 +1,18 @@
-/** Short texts inside of binary messages. */
-import type { ByteReader, ByteWriter } from '../wire/bytes.ts'
-import { HomewardError } from '../wire/errors.ts'
+/** Texts where bytes are counted: cut to a length, and inside of binary messages. */
+import type { ByteReader, ByteWriter } from './bytes.ts'
+import { HomewardError } from './errors.ts'
+
+/** At most `maxBytes` of UTF-8, never half a character. */
+export function cutToBytes(text: string, maxBytes: number): string {
+  let kept = ''
+  let bytes = 0
+  for (const character of text) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > maxBytes) break
+    kept += character
+  }
+  return kept
+}
 
 /** A length byte and UTF-8. Throws INTERNAL when the text is too long. */
 export function writeText(writer: ByteWriter, text: string, maxBytes: number): void {
