@@ -1,5 +1,4 @@
 /** The fragment: one `moof` and its `mdat` (ISO/IEC 14496-12 §8.8), starting on a key frame when cut by CMAF's rules. */
-
 import { type Box, onlyBox, readBoxes, readFullBox } from './boxes.ts'
 import { malformed } from './fields.ts'
 import {

@@ -1,5 +1,4 @@
 /** The samples of one fragment, as its moof lists them (ISO/IEC 14496-12 §8.8). Pure. */
-
 import { type Box, onlyBox, readBoxes, readFullBox } from '../../media/boxes.ts'
 import { malformed } from '../../media/fields.ts'
 import { readTfdt } from '../../media/fragment.ts'
