@@ -1,5 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { shortId } from '../link/uid.ts'
+import { fromHex } from '../wire/bytes.ts'
 import { isHomewardError } from '../wire/errors.ts'
 import { describeCameras, describeVerify, isSound, parseMoment, table } from './storage-text.ts'
 
@@ -46,11 +48,13 @@ test('cameras that are relayed say why', () => {
 test('a report names what is wrong, and a gap is not wrong', () => {
   const sound = { deep: true, files: 1, fragments: 2, bytes: 3, damaged: [], missing: [], unindexed: [], gaps: [] }
   const outages = [{ reason: 'camera-off', fromUs: 0, toUs: 60_000_000 }]
-  const clean = { ...sound, accounts: [{ camera: 'abcdef0123456789', counts: { stored: 2, 'ring-full': 3 }, outages }] }
-  assert.match(describeVerify(clean), /Camera abcdef01: 2 stored, 3 ring-full/)
+  const camera = 'ab'.repeat(32)
+  const short = shortId(fromHex(camera))
+  const clean = { ...sound, accounts: [{ camera, counts: { stored: 2, 'ring-full': 3 }, outages }] }
+  assert.match(describeVerify(clean), `Camera ${short}: 2 stored, 3 ring-full`)
   assert.match(
     describeVerify(clean),
-    /Camera off: camera abcdef01 1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z/,
+    `Camera off: camera ${short} 1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z`,
   )
   assert.ok(isSound({ ...clean, gaps: [{ log: 'l', first: 1, last: 2, reason: 'ring-full' }] }))
   const damaged = [{ log: 'l', first: 1, last: 1, path: 'x.mp4', why: 'checksum' }]

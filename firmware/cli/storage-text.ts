@@ -1,5 +1,7 @@
 /** Answers of the storage agent as text for a person. */
 
+import { shortId } from '../link/uid.ts'
+import { fromHex } from '../wire/bytes.ts'
 import { errorLine, HomewardError } from '../wire/errors.ts'
 import { natText } from './nat-text.ts'
 import { formatBytes, formatDuration } from './output.ts'
@@ -217,12 +219,13 @@ export function describeVerify(report: VerifyAnswer): string {
 
 /** Every number is in one of these. */
 function accountText({ camera, counts, outages }: VerifyAnswer['accounts'][number]): string[] {
+  const short = shortId(fromHex(camera))
   const states = Object.entries(counts).map(([state, count]) => `${count} ${state}`)
   const spans = outages.map(
     ({ reason, fromUs, toUs }) =>
-      `${reason === 'camera-off' ? 'Camera off' : 'No picture'}: camera ${camera.slice(0, 8)} ${isoText(fromUs)} to ${isoText(toUs)}`,
+      `${reason === 'camera-off' ? 'Camera off' : 'No picture'}: camera ${short} ${isoText(fromUs)} to ${isoText(toUs)}`,
   )
-  return [...spans, `Camera ${camera.slice(0, 8)}: ${states.join(', ') || 'nothing'}`]
+  return [...spans, `Camera ${short}: ${states.join(', ') || 'nothing'}`]
 }
 
 const isoText = (us: number) => new Date(us / 1000).toISOString()
