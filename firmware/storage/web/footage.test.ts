@@ -1,73 +1,18 @@
 /** What a camera recorded, over HTTP: real files, real bytes, and players that are not ours. */
-import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseInit } from '../../media/init.ts'
-import { encode, ffmpegTest, type StreamOptions, split } from '../../media/sample-streams.ts'
-import { LOG2, SECOND } from '../archive/archive-fixture.ts'
+import { ffmpegTest } from '../../media/sample-streams.ts'
+import { SECOND } from '../archive/archive-fixture.ts'
 import type { ExportPlan, Timeline } from './api.ts'
 import { STILL_TIME_HEADER } from './constants.ts'
-import { nowUs, type WebHome, withHome } from './web-fixture.ts'
+import { film, pictures, sampleBytes, sampleStream, spanOf } from './footage-fixture.ts'
+import { nowUs, withHome } from './web-fixture.ts'
 
 const AT = '/api/v1/cameras/Front-door'
-const STREAM: StreamOptions = { codec: 'h264', seconds: 6, rate: 10, keyFrameSeconds: 1, bFrames: 2, sound: true }
-let encoded: Uint8Array | undefined
-const sampleBytes = () => {
-  encoded ??= encode(STREAM)
-  return encoded
-}
-const sampleStream = () => split(sampleBytes())
-
-/** A run of real footage from `startUs` on. */
-/** Before anything that is filmed here. */
-const BOOTED_US = nowUs() - 3600 * SECOND
-
-async function film(home: WebHome, startUs: number, { log = LOG2, seq = 0, run = 0 } = {}): Promise<void> {
-  const { inits, fragments } = sampleStream()
-  const init = inits[0]?.bytes ?? new Uint8Array(0)
-  let atUs = startUs
-  for (const [index, { bytes: fragment, durationUs }] of fragments.entries()) {
-    await home.store(
-      { log, run, seq: seq + index, monoUs: atUs - BOOTED_US, wallUs: atUs, durationUs, runStart: index === 0 },
-      { init, fragment },
-    )
-    atUs += durationUs
-  }
-}
-
-/** Its standard output. */
-async function run(
-  command: string,
-  args: readonly string[],
-): Promise<{ status: number | null; out: string; err: string }> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const [out, err] = [child.stdout, child.stderr].map((stream) => {
-    const chunks: Buffer[] = []
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    return chunks
-  })
-  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  return { status, out: Buffer.concat(out ?? []).toString(), err: Buffer.concat(err ?? []).toString() }
-}
-
-/** MD5 of each decoded picture, in order. */
-async function pictures(source: string): Promise<string[]> {
-  const { out, err, status } = await run('ffmpeg', [
-    ...['-v', 'error', '-protocol_whitelist', 'http,tcp,file', '-i', source],
-    ...['-map', '0:v', '-fps_mode', 'passthrough', '-f', 'framemd5', '-'],
-  ])
-  assert.equal([status, err.replaceAll(/.*(Non-monotonous|DTS|Opening).*\n/g, '')], [0, ''])
-  return out
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(',').at(-1)?.trim() ?? '')
-}
-
-const spanOf = (fromUs: number, toUs: number) => `from=${fromUs / 1000}&to=${toUs / 1000}`
-
 ffmpegTest(
   'a playlist over a file edge and a gap: every part plays every picture; another player takes it with a token in its URL',
   async () => {

@@ -12,7 +12,7 @@ import type { ExportPlan } from './api.ts'
 import { STILL_TIME_HEADER } from './constants.ts'
 import { bytesOf, parseMediaName, parseRange } from './media-file.ts'
 import type { Span } from './moments.ts'
-import { buildPlaylist, SEGMENT_US, segmentsOf } from './playlist.ts'
+import { buildPlaylist, inOrder, SEGMENT_US, segmentsOf } from './playlist.ts'
 import { buildStill, stillPlace } from './still.ts'
 
 const MP4 = 'video/mp4'
@@ -32,14 +32,21 @@ export function spanPlaylist(
   { fromUs, toUs }: Span,
   suffix: string,
 ): RawAnswer {
+  const damaged = damagedOf(archive, key)
   const segments = archive.files(key, fromUs, toUs).flatMap((file) => {
     const wanted = archive
       .fragmentsOf(file)
       .filter(({ row }) => row.startUs < toUs && row.startUs + row.durationUs > fromUs)
+      .filter(({ log, seq }) => !damaged.has(`${log} ${seq}`))
     return segmentsOf(file, wanted, SEGMENT_US)
   })
   if (segments.length === 0) throw new HomewardError('SPAN_EMPTY', 'there is no footage in this span')
-  return { headers: { 'content-type': HLS }, body: buildPlaylist(segments, { ended: true, suffix }) }
+  return { headers: { 'content-type': HLS }, body: buildPlaylist(inOrder(segments), { ended: true, suffix }) }
+}
+
+/** What was found to be damaged stops a player in the middle. */
+function damagedOf(archive: Archive, key: Uint8Array): Set<string> {
+  return new Set(Array.from(archive.damaged(key), ({ log, seq }) => `${log} ${seq}`))
 }
 
 /** Throws NOT_FOUND. Only bytes that the index vouches for: what is still being written is not there. */

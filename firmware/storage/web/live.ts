@@ -5,7 +5,7 @@
 import { toHex } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import type { Archive } from '../archive/archive.ts'
-import { buildPlaylist, type Segment, segmentsOf } from './playlist.ts'
+import { breaksBetween, buildPlaylist, type Segment, segmentsOf } from './playlist.ts'
 
 const WINDOW_US = 30_000_000
 /** Also of fragments that last long, there are three. */
@@ -49,7 +49,7 @@ class LivePlaylist {
     for (const file of newest === undefined ? [] : archive.files(camera, afterUs, endUs)) {
       const fresh = archive.fragmentsOf(file).filter(({ row }) => row.startUs > afterUs)
       for (const segment of segmentsOf(file, fresh, 0)) {
-        this.#segments.push({ ...segment, breaks: this.#segments.at(-1)?.file !== segment.file })
+        this.#segments.push({ ...segment, breaks: breaksBetween(this.#segments.at(-1), segment) })
         this.#targetS = Math.max(this.#targetS, Math.ceil(segment.durationUs / 1e6))
       }
     }

@@ -9,37 +9,65 @@ export interface Segment {
   readonly bytes: number
   readonly startUs: number
   readonly durationUs: number
+  readonly firstSeq: number
+  readonly lastSeq: number
   /** Of the init segment, at the start of its file. */
   readonly initBytes: number
-  /** Decode times do not go on from the segment before: another file, for each begins at 0. */
+  /** Decode times do not go on from the segment before (RFC 8216 §4.3.2.3). */
   readonly breaks: boolean
 }
 
 /** Long enough for a short playlist, short enough to be there at once after a jump. */
 export const SEGMENT_US = 4_000_000
+/** A camera's stamps are this exact: what begins later than its neighbour ends is not what follows it. */
+const JUMP_US = 500_000
 
 /** `untilUs`: a segment takes fragments in until it is that long; 0 for one each. */
 export function segmentsOf(file: IndexedFile, fragments: readonly IndexedFragment[], untilUs: number): Segment[] {
   const name = mediaName(file.id)
   const segments: Segment[] = []
-  for (const { row } of fragments) {
+  for (const { seq, row } of fragments) {
     const { startUs, durationUs } = row
     const offset = row.offset + row.headerBytes
     const end = row.offset + row.bytes
+    const next = { file: name, startUs, firstSeq: seq }
     const last = segments.at(-1)
-    if (last !== undefined && last.durationUs + durationUs <= untilUs && last.offset + last.bytes === row.offset) {
+    const breaks = breaksBetween(last, next)
+    if (last !== undefined && !breaks && last.durationUs + durationUs <= untilUs) {
       segments[segments.length - 1] = {
         ...last,
         bytes: end - last.offset,
         durationUs: last.durationUs + durationUs,
+        lastSeq: seq,
       }
       continue
     }
     const { initBytes } = file.row
-    const breaks = last === undefined
-    segments.push({ file: name, offset, bytes: end - offset, startUs, durationUs, initBytes, breaks })
+    segments.push({ ...next, offset, bytes: end - offset, durationUs, lastSeq: seq, initBytes, breaks })
   }
   return segments
+}
+
+/**
+ * Each file begins at decode time 0. Within one the times are the encoder's, less a constant: where numbers are missing (they
+ * were damaged, say) or the encoder paused, they jump by as much as the time of day does.
+ */
+export function breaksBetween(
+  last: Segment | undefined,
+  next: Pick<Segment, 'file' | 'startUs' | 'firstSeq'>,
+): boolean {
+  if (last === undefined || last.file !== next.file || last.lastSeq + 1 !== next.firstSeq) return true
+  return Math.abs(next.startUs - (last.startUs + last.durationUs)) > JUMP_US
+}
+
+/** By time, as players want them; what belongs together stays so, also where two files hold the same time. */
+export function inOrder(segments: readonly Segment[]): Segment[] {
+  const runs: Segment[][] = []
+  for (const segment of segments) {
+    if (segment.breaks) runs.push([segment])
+    else runs.at(-1)?.push(segment)
+  }
+  return runs.sort((a, b) => (a[0]?.startUs ?? 0) - (b[0]?.startUs ?? 0)).flat()
 }
 
 export interface PlaylistOptions {
