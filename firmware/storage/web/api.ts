@@ -11,6 +11,7 @@
 import * as v from 'valibot'
 import { CLOCK_QUALITIES } from '../../wire/record.ts'
 import { PASSWORD_MAX_CHARACTERS, PASSWORD_MIN_CHARACTERS } from './constants.ts'
+import { TIMES } from './playlist-times.ts'
 import { bytes, count, decimal, durationMs, flag, ms, oneOf, orNull, text } from './shapes.ts'
 
 /** Every answer with a status of 400 or more. `code` is stable, the wording is not. */
@@ -248,8 +249,17 @@ export const stillQuery = v.object({ at: v.optional(text('a moment; the newest f
 
 export const lock = v.object({ id: text('of the lock'), fromMs: ms('start'), toMs: ms('end'), note: text('why') })
 
-/** GET live.m3u8. A player that was told that reloads may block adds these by itself. */
+const times = v.optional(
+  oneOf(
+    TIMES,
+    'joined: decode times go on over file edges and gaps, which all players follow. stored: as they are in the files',
+  ),
+)
+/** GET playlist.m3u8. */
+export const playlistQuery = v.object({ ...spanQuery.entries, times })
+/** GET live.m3u8. A player that was told that reloads may block adds the number by itself. */
 export const liveQuery = v.object({
+  times,
   _HLS_msn: v.optional(v.pipe(v.string(), v.regex(/^\d{1,12}$/), v.description('answer when this segment is there'))),
 })
 
@@ -293,11 +303,18 @@ export const timeline = v.object({
 export type Timeline = v.InferOutput<typeof timeline>
 export type SpanState = Timeline['spans'][number]['state']
 
+const digits = (description: string) => v.pipe(v.string(), v.regex(/^\d{1,12}$/), v.description(description))
+/** GET media/{file}, as playlists name it. */
+export const mediaQuery = v.object({
+  start: v.optional(digits('a fragment of the file, by its first byte')),
+  at: v.optional(digits('where that one is to begin, µs: decode times of all are moved by as much')),
+})
+
 /**
- * GET playlist.m3u8?from&to: HLS of at most 26 hours (HTTP Live Streaming, RFC 8216): byte ranges of stored files, a
- * discontinuity with its own EXT-X-PROGRAM-DATE-TIME where a file ends and where footage is missing.
+ * GET playlist.m3u8?from&to&times: HLS of at most 26 hours (HTTP Live Streaming, RFC 8216): byte ranges of stored files, an
+ * EXT-X-PROGRAM-DATE-TIME of its own where a file ends and where footage is missing.
  * GET live.m3u8: the newest half minute, reloads may block (_HLS_msn); set the player to one segment behind the edge.
- * GET media/{file}: the bytes, with Range. `{file}` is opaque.
+ * GET media/{file}: the bytes, with Range. `{file}` is opaque, and so is the query that a playlist puts behind it.
  * GET still?at: an MP4 of one key frame, the last at or before that moment: give it to a <video> as a blob.
  *   Header X-Homeward-At: its time in milliseconds. 404 SPAN_EMPTY when there is none within 10 minutes before.
  * GET export.mp4?from&to: the span as one MP4; Content-Length is right, and the download is the progress.

@@ -67,7 +67,13 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
       return { ...span, nowMs, ...shown, locks: locksOf(agent, key) }
     },
     'GET /api/v1/cameras/{camera}/playlist.m3u8': ({ params, query, request }) =>
-      spanPlaylist(archive(), find(params.camera), parseSpan(query, PLAYLIST_MAX_MS), suffixFor(request)),
+      spanPlaylist(
+        archive(),
+        find(params.camera),
+        parseSpan(query, PLAYLIST_MAX_MS),
+        query.times ?? 'joined',
+        tokenQuery(request),
+      ),
     'GET /api/v1/cameras/{camera}/live.m3u8': async ({ params, query, request, signal }) => {
       const { key } = find(params.camera)
       const playlist = live.of(key, agent.clock.wallUs())
@@ -85,10 +91,12 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
           hint: 'The status of the camera says why.',
         })
       }
-      return { headers: { 'content-type': HLS }, body: playlist.text(suffixFor(request)) }
+      return { headers: { 'content-type': HLS }, body: playlist.text(query.times ?? 'joined', tokenQuery(request)) }
     },
-    'GET /api/v1/cameras/{camera}/media/{file}': ({ params, request }) =>
-      mediaAnswer(archive(), find(params.camera), params.file ?? '', request.headers.range),
+    'GET /api/v1/cameras/{camera}/media/{file}': ({ params, query: { start, at }, request }) => {
+      const place = start === undefined || at === undefined ? undefined : { start: Number(start), atUs: Number(at) }
+      return mediaAnswer(archive(), find(params.camera), params.file ?? '', request.headers.range, place)
+    },
     'GET /api/v1/cameras/{camera}/still': ({ params, query }) => {
       const { key } = find(params.camera)
       const newestUs = archive().lastFile(key, Number.MAX_SAFE_INTEGER)?.row.endUs ?? 0
@@ -121,9 +129,9 @@ export function cameraHandlers({ agent, monitor, live }: CameraParts) {
 }
 
 /** A player that got the playlist by a token in its URL gets the rest the same way. */
-function suffixFor(request: FastifyRequest): string {
+function tokenQuery(request: FastifyRequest): string {
   const token = queryToken(request)
-  return token === undefined ? '' : `?token=${encodeURIComponent(token)}`
+  return token === undefined ? '' : `token=${encodeURIComponent(token)}`
 }
 
 /** Until `holds`, asked again with each fragment of the camera that is stored; or for so long that a player asks again. */

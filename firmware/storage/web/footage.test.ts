@@ -23,7 +23,7 @@ ffmpegTest(
       await film(home, startUs + 6 * SECOND, { run: 1, seq: 100 })
       await film(home, startUs + 60 * SECOND, { run: 2, seq: 200 })
       const path = `${AT}/playlist.m3u8?${spanOf(startUs, startUs + 90 * SECOND)}`
-      const { text, status, headers } = await home.asOwner(path)
+      const { text, status, headers } = await home.asOwner(`${path}&times=stored`)
       assert.equal([status, headers.get('content-type')], [200, 'application/vnd.apple.mpegurl'])
       assert.equal([text.match(/#EXT-X-DISCONTINUITY\n/g)?.length, text.match(/#EXT-X-MAP/g)?.length], [2, 3])
       assert.match(text, new RegExp(`#EXT-X-PROGRAM-DATE-TIME:${new Date(startUs / 1000 + 60_000).toISOString()}`))
@@ -45,8 +45,10 @@ ffmpegTest(
         await writeFile(file, Buffer.concat(bytes))
         assert.equal(await pictures(file), source, `part ${index}`)
       }
-      const span = spanOf(startUs, startUs + 6 * SECOND)
-      assert.equal(await pictures(`${url}/playlist.m3u8?${span}&token=${token}`), source)
+      const joined = (await home.asOwner(path)).text
+      assert.not.match(joined, /#EXT-X-DISCONTINUITY\n/, 'where the format is the same, times go on')
+      const all = await pictures(`http://127.0.0.1:${home.port}${path}&token=${token}`)
+      assert.equal(all, [...source, ...source, ...source], 'ffmpeg leaves out what lies behind a discontinuity')
     })
   },
 )
@@ -143,6 +145,38 @@ test('media: ranges of what the index vouches for, and nothing else', async () =
     ]) {
       assert.is((await home.asOwner(`${AT}/media/${wrong}`)).status, 404, wrong)
     }
+  })
+})
+
+ffmpegTest('media with other times: the same bytes but for these, whatever part is asked for', async () => {
+  await withHome(async (home) => {
+    const startUs = nowUs() - 600 * SECOND
+    await film(home, startUs)
+    const cookie = await home.signIn()
+    const { text } = await home.asOwner(`${AT}/playlist.m3u8?${spanOf(startUs + SECOND, startUs + 6 * SECOND)}`)
+    const [, name = '', start = ''] = /(media\/[\w.-]+)\?start=(\d+)&at=0\n/.exec(text) ?? []
+    const ask = async (query: string, range?: string) => {
+      const headers = { cookie, ...(range === undefined ? {} : { range }) }
+      const response = await fetch(`http://127.0.0.1:${home.port}${AT}/${name}${query}`, { headers })
+      return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) }
+    }
+    const [stored, moved] = [(await ask('')).bytes, (await ask(`?start=${start}&at=7000000`)).bytes]
+    const changed = Array.from(stored.keys()).filter((at) => stored[at] !== moved[at])
+    assert.is(moved.byteLength, stored.byteLength)
+    assert.ok(
+      changed.length > 0 && changed.length < 200 && (changed[0] ?? 0) > Number(start),
+      `${changed.length} bytes`,
+    )
+    for (const at of [Number(start), changed[0] ?? 0, (changed[1] ?? 0) + 1, stored.byteLength - 40]) {
+      const last = Math.min(at + 30_000, stored.byteLength - 1)
+      const part = await ask(`?start=${start}&at=7000000`, `bytes=${at}-${last}`)
+      assert.is(part.status, 206)
+      assert.ok(part.bytes.equals(moved.subarray(at, last + 1)), `from ${at}`)
+    }
+    for (const wrong of ['start=1&at=0', `start=${start}&at=x`, 'start=9999999999999&at=0', `start=${start}&at=-1`]) {
+      assert.is((await ask(`?${wrong}`)).status, 400, wrong)
+    }
+    assert.is((await home.asOwner(`${AT}/playlist.m3u8?${spanOf(startUs, nowUs())}&times=x`)).status, 400)
   })
 })
 

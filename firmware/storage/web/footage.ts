@@ -12,7 +12,9 @@ import type { ExportPlan } from './api.ts'
 import { STILL_TIME_HEADER } from './constants.ts'
 import { bytesOf, parseMediaName, parseRange } from './media-file.ts'
 import type { Span } from './moments.ts'
-import { buildPlaylist, inOrder, SEGMENT_US, segmentsOf } from './playlist.ts'
+import { type MediaPlace, movedBytes } from './moved.ts'
+import { asFilm, buildPlaylist, SEGMENT_US, segmentsOf } from './playlist.ts'
+import type { Times } from './playlist-times.ts'
 import { buildStill, stillPlace } from './still.ts'
 
 const MP4 = 'video/mp4'
@@ -30,7 +32,8 @@ export function spanPlaylist(
   archive: Archive,
   { key }: FootageCamera,
   { fromUs, toUs }: Span,
-  suffix: string,
+  times: Times,
+  query: string,
 ): RawAnswer {
   const damaged = damagedOf(archive, key)
   const segments = archive.files(key, fromUs, toUs).flatMap((file) => {
@@ -41,7 +44,7 @@ export function spanPlaylist(
     return segmentsOf(file, wanted, SEGMENT_US)
   })
   if (segments.length === 0) throw new HomewardError('SPAN_EMPTY', 'there is no footage in this span')
-  return { headers: { 'content-type': HLS }, body: buildPlaylist(inOrder(segments), { ended: true, suffix }) }
+  return { headers: { 'content-type': HLS }, body: buildPlaylist(asFilm(segments), { ended: true, times, query }) }
 }
 
 /** What was found to be damaged stops a player in the middle. */
@@ -49,12 +52,16 @@ function damagedOf(archive: Archive, key: Uint8Array): Set<string> {
   return new Set(Array.from(archive.damaged(key), ({ log, seq }) => `${log} ${seq}`))
 }
 
-/** Throws NOT_FOUND. Only bytes that the index vouches for: what is still being written is not there. */
+/**
+ * Throws NOT_FOUND, USAGE. Only bytes that the index vouches for: what is still being written is not there. With a place
+ * the same bytes but for decode times, moved so that the fragment there begins at its time.
+ */
 export async function mediaAnswer(
   archive: Archive,
   { key }: FootageCamera,
   name: string,
   rangeHeader: string | undefined,
+  place?: MediaPlace,
 ): Promise<RawAnswer> {
   const id = parseMediaName(key, name)
   const file = id === undefined ? undefined : archive.file(id)
@@ -65,7 +72,10 @@ export async function mediaAnswer(
     return { status: 416, headers: { 'content-range': `bytes */${bytes}`, 'content-type': 'text/plain' }, body: '' }
   }
   const wanted = range ?? { first: 0, last: bytes - 1 }
-  const body = Readable.from(bytesOf(await opened(archive, file), wanted), { objectMode: false, highWaterMark: 1 })
+  const handle = await opened(archive, file)
+  const read =
+    place === undefined ? bytesOf(handle, wanted) : await movedBytes(handle, archive.fragmentsOf(file), wanted, place)
+  const body = Readable.from(read, { objectMode: false, highWaterMark: 1 })
   const headers = {
     'content-type': MP4,
     'accept-ranges': 'bytes',

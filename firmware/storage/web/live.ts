@@ -5,7 +5,8 @@
 import { toHex } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import type { Archive } from '../archive/archive.ts'
-import { breaksBetween, buildPlaylist, type Segment, segmentsOf } from './playlist.ts'
+import { breaksBetween, buildPlaylist, isDiscontinuity, type Segment, segmentsOf } from './playlist.ts'
+import type { Times } from './playlist-times.ts'
 
 const WINDOW_US = 30_000_000
 /** Also of fragments that last long, there are three. */
@@ -23,7 +24,10 @@ export type LiveArchive = Pick<Archive, 'files' | 'lastFile' | 'fragmentsOf'>
 class LivePlaylist {
   #segments: Segment[] = []
   #firstNumber: number
-  #firstBreak = 0
+  /** Discontinuities that left it. */
+  readonly #left: Record<Times, number> = { stored: 0, joined: 0 }
+  /** Where the film goes on. */
+  #endUs = 0
   #targetS = 1
 
   constructor(nowUs: number) {
@@ -49,15 +53,28 @@ class LivePlaylist {
     for (const file of newest === undefined ? [] : archive.files(camera, afterUs, endUs)) {
       const fresh = archive.fragmentsOf(file).filter(({ row }) => row.startUs > afterUs)
       for (const segment of segmentsOf(file, fresh, 0)) {
-        this.#segments.push({ ...segment, breaks: breaksBetween(this.#segments.at(-1), segment) })
+        this.#add(segment)
         this.#targetS = Math.max(this.#targetS, Math.ceil(segment.durationUs / 1e6))
       }
     }
     while (this.#segments.length > SEGMENTS_MIN && (this.#segments[0]?.startUs ?? 0) < endUs - WINDOW_US) {
-      this.#segments.shift()
+      const gone = this.#segments.shift()
       this.#firstNumber += 1
-      if (this.#segments[0]?.breaks === true) this.#firstBreak += 1
+      const [first] = this.#segments
+      if (first === undefined) continue
+      for (const times of ['stored', 'joined'] as const) {
+        if (isDiscontinuity(gone, first, times)) this.#left[times] += 1
+      }
     }
+  }
+
+  #add(segment: Segment): void {
+    const last = this.#segments.at(-1)
+    const breaks = breaksBetween(last, segment)
+    const begun = { start: segment.offset, atUs: this.#endUs }
+    const place = breaks || last === undefined ? begun : { start: last.start, atUs: last.atUs }
+    this.#segments.push({ ...segment, ...place, breaks })
+    this.#endUs += segment.durationUs
   }
 
   isStale(nowUs: number): boolean {
@@ -65,12 +82,12 @@ class LivePlaylist {
     return last === undefined || last.startUs + last.durationUs < nowUs - STALE_US
   }
 
-  text(suffix: string): string {
+  text(times: Times, query = ''): string {
     return buildPlaylist(this.#segments, {
-      suffix,
+      ...{ times, query },
       ended: false,
       firstNumber: this.#firstNumber,
-      firstBreak: this.#firstBreak,
+      firstBreak: this.#left[times],
       targetS: this.#targetS,
     })
   }

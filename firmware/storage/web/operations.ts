@@ -85,12 +85,18 @@ export const OPERATIONS = [
   of('POST', `${CAMERA}/locks`, 'owner', 'Lock a span', { body: api.lockRequest, answer: api.lock }),
   of('DELETE', `${CAMERA}/locks/{lock}`, 'owner', 'Unlock a span'),
   of('GET', `${CAMERA}/timeline`, 'reader', 'What became of each moment', { query, answer: api.timeline }),
-  of('GET', `${CAMERA}/playlist.m3u8`, 'reader', 'A span, for players', { query, answer: HLS }),
+  of('GET', `${CAMERA}/playlist.m3u8`, 'reader', 'A span, for players', {
+    query: api.playlistQuery,
+    answer: HLS,
+  }),
   of('GET', `${CAMERA}/live.m3u8`, 'reader', 'The newest footage, for players', {
     query: api.liveQuery,
     answer: HLS,
   }),
-  of('GET', `${CAMERA}/media/{file}`, 'reader', 'Bytes that a playlist names', { answer: 'video/mp4' }),
+  of('GET', `${CAMERA}/media/{file}`, 'reader', 'Bytes that a playlist names', {
+    query: api.mediaQuery,
+    answer: 'video/mp4',
+  }),
   of('GET', `${CAMERA}/still`, 'reader', 'One key frame as MP4', { query: api.stillQuery, answer: 'video/mp4' }),
   of('GET', `${CAMERA}/export`, 'reader', 'What an export would be', { query, answer: api.exportPlan }),
   of('GET', `${CAMERA}/export.mp4`, 'reader', 'A span as one MP4', { query, answer: 'video/mp4' }),

@@ -8,7 +8,7 @@ import { CAMERA, LOG2, SECOND, T0 } from '../archive/archive-fixture.ts'
 import type { IndexedFile, IndexedFragment } from '../archive/index.ts'
 import { film, pictures, sampleBytes, spanOf } from './footage-fixture.ts'
 import { LivePlaylist } from './live.ts'
-import { buildPlaylist, inOrder, type Segment, segmentsOf } from './playlist.ts'
+import { asFilm, buildPlaylist, type Segment, segmentsOf } from './playlist.ts'
 import { nowUs, withHome } from './web-fixture.ts'
 
 const fileAt = (startUs: number, firstSeq = 0) =>
@@ -70,7 +70,7 @@ test('where a file misses numbers, or its times jump, a new part begins with a t
   ]
   for (const [name, given, expected] of cases) assert.equal(shown(segmentsOf(fileAt(T0), given, 4e6)), expected, name)
   const segments = segmentsOf(fileAt(T0), fragments([0, 0], [1, 1], [3, 3], [4, 4]), 0)
-  const text = buildPlaylist(segments, { ended: true })
+  const text = buildPlaylist(segments, { ended: true, times: 'stored' })
   assert.equal(parts(text), [
     [0, 2],
     [3, 2],
@@ -81,7 +81,7 @@ test('where a file misses numbers, or its times jump, a new part begins with a t
 test('what another file holds of the time between two parts is played between them', () => {
   const outer = segmentsOf(fileAt(T0), fragments([0, 0], [1, 1], [3, 3], [4, 4]), 4e6)
   const inner = segmentsOf(fileAt(T0 + 2e6, 2), fragments([2, 2]), 4e6)
-  assert.equal(shown(inOrder([...outer, ...inner])), [
+  assert.equal(shown(asFilm([...outer, ...inner])), [
     [0, 2, true],
     [2, 1, true],
     [3, 2, true],
@@ -89,10 +89,40 @@ test('what another file holds of the time between two parts is played between th
   const again = segmentsOf(fileAt(T0 + 1e6, 90), fragments([90, 1], [91, 2], [92, 3]), 0)
   const whole = segmentsOf(fileAt(T0), fragments([0, 0], [1, 1], [2, 2]), 0)
   assert.equal(
-    shown(inOrder([...whole, ...again])).map(([startS]) => startS),
+    shown(asFilm([...whole, ...again])).map(([startS]) => startS),
     [0, 1, 2, 1, 2, 3],
     'a time that came twice is not torn up',
   )
+})
+
+test('as one film times go on over holes and file edges; only another format is a discontinuity', () => {
+  const first = segmentsOf(fileAt(T0), fragments([0, 0], [1, 1], [3, 3]), 0)
+  const second = segmentsOf(fileAt(T0 + 60e6, 9), fragments([9, 60], [10, 61]), 0).map((one) => ({
+    ...one,
+    initHash: 'other',
+  }))
+  const film = asFilm([...first, ...second])
+  assert.equal(
+    film.map(({ start, atUs }) => [start, atUs / 1e6]),
+    [
+      [800, 0],
+      [800, 0],
+      [3000, 2],
+      [800, 3],
+      [800, 3],
+    ],
+  )
+  const text = buildPlaylist(film, { ended: true, times: 'joined', query: 'token=x' })
+  assert.match(
+    text,
+    /\.mp4\?start=3000&at=2000000&token=x\n#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="media\/[\w.-]+\?token=x"/,
+  )
+  assert.is(text.match(/#EXT-X-DISCONTINUITY\n/g)?.length, 1)
+  assert.equal(parts(text), [
+    [0, 2],
+    [3, 1],
+    [60, 2],
+  ])
 })
 
 test('a live playlist counts the breaks that left it, also those inside a file', () => {
@@ -102,16 +132,19 @@ test('a live playlist counts the breaks that left it, also those inside a file',
   const archive = { lastFile: () => file, files: () => [file], fragmentsOf: () => known } as never
   const live = new LivePlaylist(T0)
   live.update(archive, CAMERA)
-  assert.equal(parts(live.text('')), [
+  assert.equal(parts(live.text('stored')), [
     [0, 2],
     [3, 2],
   ])
-  assert.match(live.text(''), /#EXT-X-DISCONTINUITY-SEQUENCE:0\n/)
+  assert.match(live.text('stored'), /#EXT-X-DISCONTINUITY-SEQUENCE:0\n/)
   known = [...known, ...fragments(...Array.from({ length: 34 }, (_, at) => [5 + at, 5 + at] as const))]
   file = upTo(39)
   live.update(archive, CAMERA)
-  assert.match(live.text(''), /#EXT-X-DISCONTINUITY-SEQUENCE:1\n/)
-  assert.equal(parts(live.text('')), [[9, 30]])
+  assert.match(live.text('stored'), /#EXT-X-DISCONTINUITY-SEQUENCE:1\n/)
+  assert.equal(parts(live.text('stored')), [[9, 30]])
+  const joined = live.text('joined')
+  assert.match(joined, /#EXT-X-DISCONTINUITY-SEQUENCE:0\n/)
+  assert.match(joined, /\?start=3000&at=2000000\n/, 'what left it still counts for the times')
 })
 
 ffmpegTest('damaged footage is left out of a playlist; what is around it plays, at its own time', async () => {

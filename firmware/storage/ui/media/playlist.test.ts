@@ -15,6 +15,7 @@ test('what the server writes is read as it was: bytes, times over breaks, init s
     [piece('a.mp4', 800, 0, true), piece('a.mp4', 1800, 4, false), piece('b.mp4', 800, 60, true)],
     {
       ended: true,
+      times: 'stored',
       firstNumber: 7,
     },
   )
@@ -37,6 +38,7 @@ test('playlists that overlap give each piece once, by time', () => {
   const [a, b, c] = parsePlaylist(
     buildPlaylist([piece('a.mp4', 800, 0, true), piece('a.mp4', 1800, 4, false), piece('b.mp4', 800, 2, true)], {
       ended: true,
+      times: 'stored',
     }),
     BASE,
   ).segments

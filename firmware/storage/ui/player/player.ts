@@ -232,7 +232,7 @@ export class Player {
     const isNext = known !== undefined && atMs >= known.fromMs && atMs <= known.toMs
     const fromMs = Math.round(isNext ? known.toMs - BEFORE_MS : atMs - BEFORE_MS)
     const toMs = Math.round(Math.max(atMs, isNext ? known.toMs : atMs) + WINDOW_MS)
-    const path = `${cameraPath(this.#options.camera)}/playlist.m3u8?from=${fromMs}&to=${toMs}`
+    const path = `${cameraPath(this.#options.camera)}/playlist.m3u8?from=${fromMs}&to=${toMs}&times=stored`
     const fresh = await send(path, { signal }).then(
       async (response) => parsePlaylist(await response.text(), new URL(response.url).href).segments,
       (error: unknown) => {
@@ -344,8 +344,8 @@ export class Player {
 
   /** The newest pieces; from the second time on the device answers when there is a new one. */
   async #loadLive(signal: AbortSignal): Promise<void> {
-    const query = this.#nextNumber === undefined ? '' : `?_HLS_msn=${this.#nextNumber}`
-    const response = await send(`${cameraPath(this.#options.camera)}/live.m3u8${query}`, { signal })
+    const query = this.#nextNumber === undefined ? '' : `&_HLS_msn=${this.#nextNumber}`
+    const response = await send(`${cameraPath(this.#options.camera)}/live.m3u8?times=stored${query}`, { signal })
     const { segments, nextNumber } = parsePlaylist(await response.text(), new URL(response.url).href)
     const newest = segments.at(-1)
     if (newest === undefined) throw new HomewardError('SPAN_EMPTY', 'nothing has been filmed lately')
