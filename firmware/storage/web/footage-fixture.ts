@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import * as assert from 'uvu/assert'
 import { encode, type SplitResult, type StreamOptions, split } from '../../media/sample-streams.ts'
-import { LOG2, SECOND } from '../archive/archive-fixture.ts'
+import { BOOT, LOG2, SECOND } from '../archive/archive-fixture.ts'
 import { nowUs, type WebHome } from './web-fixture.ts'
 
 export const STREAM: StreamOptions = {
@@ -27,20 +27,21 @@ export interface FilmOptions {
   readonly stream?: StreamOptions
   /** Before anything that this boot filmed. */
   readonly bootedUs?: number
+  readonly boot?: string
 }
 
 const BOOTED_US = nowUs() - 3600 * SECOND
 
 /** A run of real footage from `startUs` on. Answers with its end. */
 export async function film(home: WebHome, startUs: number, options: FilmOptions = {}): Promise<number> {
-  const { log = LOG2, seq = 0, run = 0, stream = STREAM, bootedUs = BOOTED_US } = options
+  const { log = LOG2, seq = 0, run = 0, stream = STREAM, bootedUs = BOOTED_US, boot = BOOT } = options
   const { inits, fragments } = sampleStream(stream)
   const init = inits[0]?.bytes ?? new Uint8Array(0)
   let atUs = startUs
   const stored: Promise<void>[] = []
   for (const [index, { bytes: fragment, durationUs }] of fragments.entries()) {
     const times = { monoUs: atUs - bootedUs, wallUs: atUs, durationUs, runStart: index === 0 }
-    stored.push(home.store({ log, run, seq: seq + index, ...times }, { init, fragment }))
+    stored.push(home.store({ log, run, boot, seq: seq + index, ...times }, { init, fragment }))
     atUs += durationUs
   }
   await Promise.all(stored)

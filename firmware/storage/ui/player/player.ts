@@ -42,6 +42,8 @@ const GAP_MS = 700
 /** The last picture of a piece ends a little before or behind what its times say; a browser stops at its start. */
 const EDGE_MS = 30
 const STALLED_EDGE_MS = 350
+/** A browser that plays faster than this stops earlier: it wants pictures for some time ahead of it. */
+const STALLED_RATE = 4
 const BASE_BEFORE_MS = 24 * 3600_000
 const BASE_AFTER_MS = 8 * BASE_BEFORE_MS
 const RETRY_MS = 2000
@@ -279,7 +281,8 @@ export class Player {
     if (buffer === undefined || this.#targetMs !== undefined) return
     const { video } = this.#options
     const { positionMs, ranges } = buffer
-    const edgeMs = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA ? STALLED_EDGE_MS : EDGE_MS
+    const stalled = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA
+    const edgeMs = stalled ? STALLED_EDGE_MS * Math.max(1, this.#state.rate / STALLED_RATE) : EDGE_MS
     const here = ranges.find(({ fromMs, toMs }) => fromMs <= positionMs + EDGE_MS && toMs > positionMs + edgeMs)
     if (here === undefined && !video.seeking) this.#overGap(buffer, positionMs, ranges, edgeMs)
     if (this.#state.live) this.#chase(buffer, here?.toMs)
@@ -296,13 +299,15 @@ export class Player {
     const segment = this.#segments.find((one) => one.startMs + one.durationMs > positionMs + edgeMs + EDGE_MS)
     const next = ranges.find(({ fromMs }) => fromMs > positionMs)
     const isNear = segment !== undefined && segment.startMs <= positionMs + edgeMs + EDGE_MS
+    // What a browser leaves out in front of a gap is none of it.
+    const endMs = ranges.find(({ fromMs, toMs }) => fromMs <= positionMs && toMs > positionMs)?.toMs ?? positionMs
     if (next !== undefined && (segment === undefined || buffer.has(segment))) {
-      if (next.fromMs - positionMs > GAP_MS) this.#set({ jumped: { fromMs: positionMs, toMs: next.fromMs } })
+      if (next.fromMs - endMs > GAP_MS) this.#set({ jumped: { fromMs: endMs, toMs: next.fromMs } })
       buffer.positionMs = next.fromMs + 1
       this.#resume()
     } else if (!isNear && this.#state.playing && !this.#state.live) {
       const nextMs = segment?.startMs ?? this.#options.nextStored(positionMs + GAP_MS)
-      if (nextMs !== undefined && nextMs > positionMs + edgeMs) this.#jump(positionMs, nextMs)
+      if (nextMs !== undefined && nextMs > positionMs + edgeMs) this.#jump(endMs, nextMs)
       else if (positionMs < Date.now() - BEFORE_MS) this.#set({ ended: true, waiting: false, playing: false })
     }
   }

@@ -22,9 +22,11 @@ interface PictureProps {
 
 /** Of footage that the browser cannot play, and somebody wants to see. */
 const OFFERED_MS = 10 * 60_000
+/** A line can be read in that time. */
+const SAID_MS = 6_000
 
 export function Picture({ video, scrub, state, nowMs, zone, camera, player }: PictureProps) {
-  const { live, positionMs, error, jumped, ended, waiting, playing } = state
+  const { live, positionMs, error, jumped, ended, waiting, playing, rate } = state
   const behindMs = Math.max(0, nowMs - positionMs)
   const jump = jumped === undefined || live ? undefined : jumped
   return (
@@ -34,7 +36,7 @@ export function Picture({ video, scrub, state, nowMs, zone, camera, player }: Pi
       {live && error === undefined && positionMs > 0 && (
         <span class="badge live numbers">Live · {(behindMs / 1000).toFixed(1)} s behind</span>
       )}
-      {jump !== undefined && error === undefined && Math.abs(positionMs - jump.toMs) < 6000 && (
+      {jump !== undefined && error === undefined && Math.abs(positionMs - jump.toMs) < SAID_MS * Math.max(1, rate) && (
         <span class="badge numbers">
           Nothing between {clockText(jump.fromMs, zone)} and {clockText(jump.toMs, zone)}:{' '}
           {durationText(jump.toMs - jump.fromMs)} skipped
