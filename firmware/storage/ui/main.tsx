@@ -4,8 +4,8 @@ import { useEffect, useState } from 'preact/hooks'
 import type { AuthState } from '../web/api.ts'
 import { useHome } from './hooks.ts'
 import { call, onSignedOut } from './net/api.ts'
-import { HomeFeed } from './net/events.ts'
-import { useRoute } from './route.ts'
+import { type Home, HomeFeed } from './net/events.ts'
+import { type Route, useRoute } from './route.ts'
 import './style.css'
 import { Alerts } from './views/alerts.tsx'
 import { CameraView } from './views/camera.tsx'
@@ -56,6 +56,15 @@ function Page() {
   return <SignedIn onSignedOut={() => setAuth({ ...auth, state: 'signed-out' })} />
 }
 
+/** The window's name says where one is. */
+function useTitle(route: Route, home: Home): void {
+  const camera = route.view === 'camera' ? home.cameras?.cameras.find(({ id }) => id === route.id)?.name : undefined
+  const view = VIEWS.find((one) => one.view === route.view)?.name ?? (route.view === 'pair' ? 'Add a camera' : camera)
+  useEffect(() => {
+    document.title = view === undefined ? 'Homeward' : `${view} · Homeward`
+  }, [view])
+}
+
 const VIEWS = [
   { view: 'cameras', href: '#/', name: 'Cameras' },
   { view: 'storage', href: '#/storage', name: 'Storage' },
@@ -65,6 +74,7 @@ const VIEWS = [
 function SignedIn({ onSignedOut }: { readonly onSignedOut: () => void }) {
   const route = useRoute()
   const home = useHome(feed)
+  useTitle(route, home)
   const section = route.view === 'camera' || route.view === 'pair' ? 'cameras' : route.view
   return (
     <>

@@ -23,6 +23,8 @@ export function useRoute(): Route {
   useEffect(() => {
     const onChange = () => setRoute(parseRoute(location.hash))
     window.addEventListener('hashchange', onChange)
+    // It may have changed since it was first read.
+    onChange()
     return () => window.removeEventListener('hashchange', onChange)
   }, [])
   return route

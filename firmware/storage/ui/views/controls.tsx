@@ -1,5 +1,5 @@
 /** Play, speed, single pictures, live, and the day. */
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Player, PlayerState } from '../player/player.ts'
 import { dayText } from '../time/text.ts'
 import { isDay, shiftDay } from '../time/zone.ts'
@@ -83,12 +83,15 @@ function neighbour(rate: number, by: 1 | -1): number {
 }
 
 function Sound() {
+  const [on, setOn] = useState(() => document.querySelector('video')?.muted === false)
   const toggle = () => {
     const video = document.querySelector('video')
-    if (video !== null) video.muted = !video.muted
+    if (video === null) return
+    video.muted = on
+    setOn(!on)
   }
   return (
-    <button type="button" onClick={toggle}>
+    <button type="button" aria-pressed={on} onClick={toggle}>
       Sound
     </button>
   )

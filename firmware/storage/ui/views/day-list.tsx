@@ -70,6 +70,7 @@ export function DayList({ id, timeline, bounds, zone, onGo, onChanged }: DayList
                 <button
                   type="button"
                   disabled={busy}
+                  aria-label={`Unlock ${time(lock.fromMs)} – ${time(lock.toMs)}`}
                   onClick={() =>
                     run(() => call('DELETE', `${cameraPath(id)}/locks/${encodeURIComponent(lock.id)}`).then(onChanged))
                   }

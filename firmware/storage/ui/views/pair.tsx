@@ -7,7 +7,7 @@ import { call } from '../net/api.ts'
 import type { Home, HomeFeed } from '../net/events.ts'
 import { cameraRoute } from '../route.ts'
 import { agoText } from '../time/text.ts'
-import { CopyButton, ErrorLine, Field } from './parts.tsx'
+import { CopyButton, ErrorLine, Field, useFocused } from './parts.tsx'
 
 const REFUSALS = {
   TOKEN_EXPIRED: 'its setup code had run out',
@@ -102,6 +102,7 @@ interface SetupCodeProps {
 
 function SetupCode({ pairing, nowMs, onAgain }: SetupCodeProps) {
   const leftMs = pairing.expiresMs - nowMs
+  const code = useFocused<HTMLDivElement>()
   if (leftMs <= 0) {
     return (
       <div class="card stack" role="status">
@@ -128,7 +129,9 @@ function SetupCode({ pairing, nowMs, onAgain }: SetupCodeProps) {
         <p class="small soft">
           Show the QR code to the camera, or type on it: <code>homeward camera setup CODE</code>
         </p>
-        <div class="code">{pairing.setupCode}</div>
+        <div class="code" ref={code} tabIndex={-1}>
+          {pairing.setupCode}
+        </div>
         <div class="row">
           <CopyButton text={pairing.setupCode} />
         </div>

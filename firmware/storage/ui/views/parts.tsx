@@ -1,6 +1,6 @@
 /** Small pieces that several views show. */
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { errorText } from '../net/words.ts'
 
 export function ErrorLine({ error }: { readonly error: unknown }) {
@@ -52,36 +52,60 @@ export function saveAs(parts: BlobPart[], type: string, fileName: string): void 
   window.setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
-/** Asks a second time before something that cannot be taken back. */
+/** Asks a second time before something that cannot be taken back. The keyboard stays where the question is. */
 export function SureButton(props: {
   readonly text: string
   readonly sure: string
+  /** What it is about, for those who do not see where it stands. */
+  readonly about?: string
   readonly disabled?: boolean
   readonly onSure: () => void
 }) {
-  const [asked, setAsked] = useState(false)
-  if (!asked) {
+  const [asked, setAsked] = useState<boolean>()
+  const place = useRef<HTMLButtonElement>(null)
+  const { text, sure, about } = props
+  useLayoutEffect(() => {
+    if (asked !== undefined) place.current?.focus()
+  }, [asked])
+  const name = (words: string) => (about === undefined ? words : `${words}: ${about}`)
+  if (asked !== true) {
     return (
-      <button type="button" class="danger" disabled={props.disabled === true} onClick={() => setAsked(true)}>
-        {props.text}
+      <button
+        ref={place}
+        type="button"
+        class="danger"
+        aria-label={name(text)}
+        disabled={props.disabled === true}
+        onClick={() => setAsked(true)}
+      >
+        {text}
       </button>
     )
   }
   return (
     <span class="row">
       <button
+        ref={place}
         type="button"
         class="danger"
+        aria-label={name(sure)}
         onClick={() => {
           setAsked(false)
           props.onSure()
         }}
       >
-        {props.sure}
+        {sure}
       </button>
       <button type="button" onClick={() => setAsked(false)}>
         No
       </button>
     </span>
   )
+}
+
+/** For what takes the place of a control that was just used: the keyboard goes on from here. */
+export function useFocused<Place extends HTMLElement>(): { current: Place | null } {
+  const place = useRef<Place>(null)
+  useLayoutEffect(() => place.current?.focus(), [])
+  return place
 }

@@ -119,6 +119,7 @@ function SessionsCard({ onSignedOut }: Pick<SettingsProps, 'onSignedOut'>) {
             {!current && (
               <button
                 type="button"
+                aria-label={`End: ${browserName(browser)} at ${address}`}
                 onClick={() => action.run(() => call('DELETE', `/api/v1/sessions/${id}`).then(again))}
               >
                 End
@@ -190,7 +191,8 @@ function PasswordCard() {
 }
 
 function TokensCard() {
-  const { value, again } = useLoaded('tokens', (signal) => call<Tokens>('GET', '/api/v1/tokens', undefined, signal))
+  const loaded = useLoaded('tokens', (signal) => call<Tokens>('GET', '/api/v1/tokens', undefined, signal))
+  const { value, again } = loaded
   const [name, setName] = useState('')
   const [made, setMade] = useState<NewToken>()
   const { busy, error, run } = useAction()
@@ -228,6 +230,7 @@ function TokensCard() {
             <SureButton
               text="Revoke"
               sure="Yes, revoke"
+              about={token.name}
               onSure={() => run(() => call('DELETE', `/api/v1/tokens/${token.id}`).then(again))}
             />
           </li>
@@ -241,13 +244,14 @@ function TokensCard() {
           Make a token
         </button>
       </form>
-      <ErrorLine error={error} />
+      <ErrorLine error={error ?? loaded.error} />
     </section>
   )
 }
 
 function WebhookCard() {
-  const { value, again } = useLoaded('webhook', (signal) => call<Webhook>('GET', '/api/v1/webhook', undefined, signal))
+  const loaded = useLoaded('webhook', (signal) => call<Webhook>('GET', '/api/v1/webhook', undefined, signal))
+  const { value, again } = loaded
   const [url, setUrl] = useState<string>()
   const [secret, setSecret] = useState('')
   const [result, setResult] = useState<WebhookResult>()
@@ -288,7 +292,7 @@ function WebhookCard() {
             onInput={({ currentTarget }) => setSecret(currentTarget.value)}
           />
         </Field>
-        <ErrorLine error={error} />
+        <ErrorLine error={error ?? loaded.error} />
         <div class="row">
           <button type="submit" disabled={busy}>
             Set

@@ -1,12 +1,12 @@
 /** The disk, how far back footage reaches, and how long it is kept. */
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Camera, Storage } from '../../web/api.ts'
 import { useAction, useLoaded } from '../hooks.ts'
 import { call, cameraPath } from '../net/api.ts'
 import type { Home } from '../net/events.ts'
 import { bytesText, countText, durationText } from '../time/text.ts'
 import { dayAt, viewerZone } from '../time/zone.ts'
-import { ErrorLine, Field } from './parts.tsx'
+import { ErrorLine, Field, useFocused } from './parts.tsx'
 
 const GB = 1e9
 type Kept = Storage['cameras'][number]
@@ -117,7 +117,11 @@ interface KeptRowProps {
 }
 
 function KeptRow({ kept, camera, onChanged }: KeptRowProps) {
-  const [editing, setEditing] = useState(false)
+  const [editing, setEditing] = useState<boolean>()
+  const change = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    if (editing === false) change.current?.focus()
+  }, [editing])
   const { bytes, locks, bytesPerDay, firstMs, maxDays, maxBytes, keepsDays, limitedBy, ownLimits } = kept
   const limits = [
     maxDays === null ? undefined : durationText(maxDays * 86_400_000),
@@ -156,7 +160,12 @@ function KeptRow({ kept, camera, onChanged }: KeptRowProps) {
               {limits.length === 0 ? 'no limit but the disk' : limits.join(', ')}
               {!ownLimits && <span class="small soft"> · as for every camera</span>}
             </span>
-            <button type="button" onClick={() => setEditing(true)}>
+            <button
+              ref={change}
+              type="button"
+              aria-label={`Change the limits of ${camera?.name ?? kept.id.slice(0, 7)}`}
+              onClick={() => setEditing(true)}
+            >
               Change
             </button>
           </div>
@@ -171,6 +180,7 @@ function Limits({ kept, onDone }: { readonly kept: Kept; readonly onDone: () => 
   const [days, setDays] = useState(kept.maxDays === null ? '' : String(kept.maxDays))
   const [gigabytes, setGigabytes] = useState(kept.maxBytes === null ? '' : String(kept.maxBytes / GB))
   const { busy, error, run } = useAction()
+  const first = useFocused<HTMLInputElement>()
   const submit = (event: Event) => {
     event.preventDefault()
     const maxDays = days === '' ? null : Number(days)
@@ -182,6 +192,7 @@ function Limits({ kept, onDone }: { readonly kept: Kept; readonly onDone: () => 
       <div class="row">
         <Field label="Days">
           <input
+            ref={first}
             type="number"
             min="0.05"
             step="any"
