@@ -124,6 +124,47 @@ test('paths that climb, are encoded twice or hold NUL reach no file', async () =
   })
 })
 
+test('requests as no browser writes them are refused, and the next one is answered', async () => {
+  await withHome(async (home) => {
+    const cookie = await home.signIn()
+    const own = `Host: 127.0.0.1\r\nCookie: ${cookie}\r\n`
+    const status = '/api/v1/status'
+    const odd: [string, string][] = [
+      ['a NUL in the path', `GET /api/v1/status\0 HTTP/1.1\r\n${own}\r\n`],
+      ['a NUL in a header', `GET ${status} HTTP/1.1\r\nX: a\0b\r\n${own}\r\n`],
+      ['two hosts', `GET ${status} HTTP/1.1\r\nHost: evil.example\r\n${own}\r\n`],
+      ['no host', `GET ${status} HTTP/1.1\r\nCookie: ${cookie}\r\n\r\n`],
+      [
+        'another host in the address',
+        `GET http://evil.example${status} HTTP/1.1\r\nHost: evil.example\r\nCookie: ${cookie}\r\n\r\n`,
+      ],
+      [
+        'two lengths',
+        `POST /auth/sign-in HTTP/1.1\r\n${own}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      ],
+      ['a method of its own', `STEAL ${status} HTTP/1.1\r\n${own}\r\n`],
+      ['a tunnel', `CONNECT evil.example:443 HTTP/1.1\r\n${own}\r\n`],
+      ['an upgrade', `GET ${status}x HTTP/1.1\r\n${own}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n`],
+      ['another protocol', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+      ['a thousand headers', `GET ${status} HTTP/1.1\r\n${'X: y\r\n'.repeat(4000)}${own}\r\n`],
+    ]
+    for (const [what, bytes] of odd) {
+      const text = await new Promise<string>((resolve) => {
+        let answer = ''
+        const socket = createConnection(home.port, '127.0.0.1', () => socket.end(Buffer.from(bytes, 'latin1')))
+        socket.on('error', () => undefined)
+        socket.on('data', (part) => {
+          answer += part.toString('latin1')
+        })
+        socket.on('close', () => resolve(answer))
+      })
+      assert.not.match(text, /HTTP\/1\.1 [23]/, `${what}: ${text.slice(0, 100)}`)
+      assert.not.match(text, /footageBytes/, what)
+      assert.is((await home.ask('/healthz')).status, 200, what)
+    }
+  })
+})
+
 test('huge headers, huge bodies, wrong bodies and half a request end cleanly', async () => {
   await withHome(async (home) => {
     const { status } = await askRaw(home.port, '/healthz', { headers: { x: 'y'.repeat(20_000) } }).catch(() => ({

@@ -4,11 +4,11 @@ import * as assert from 'uvu/assert'
 import * as v from 'valibot'
 import { FakeClock } from '../../platform/clock-fake.ts'
 import { SECOND } from '../archive/archive-fixture.ts'
-import { EVENTS, type EventName } from './api.ts'
+import { apiError, EVENTS, type EventName } from './api.ts'
 import { Backlogs } from './backlogs.ts'
 import { openApi } from './openapi.ts'
 import { OPERATIONS, type Operation } from './operations.ts'
-import { nowUs, withHome } from './web-fixture.ts'
+import { nowUs, PASSWORD, withHome } from './web-fixture.ts'
 
 const AT = '/api/v1/cameras/Front-door'
 
@@ -30,6 +30,70 @@ test('every answer of JSON has its shape', async () => {
       const { status, text } = await home.asOwner(`${path.replace('{camera}', 'Front-door')}${span}`)
       assert.is(status, 200, `${path}: ${text}`)
       mustFit(answer, JSON.parse(text), path)
+    }
+  })
+})
+
+test('what changes something answers in its shape too, and whatever is refused in that of errors', async () => {
+  await withHome(async (home) => {
+    const startUs = nowUs() - 60 * SECOND
+    for (let seq = 0; seq < 3; seq += 1) await home.store({ seq, wallUs: startUs + seq * SECOND })
+    const { id: token } = (await home.asOwner('/api/v1/tokens', { body: { name: 'one' } })).json<{ id: string }>()
+    const span = { fromMs: startUs / 1000, toMs: startUs / 1000 + 1000 }
+    const { id: lock } = (await home.asOwner(`${AT}/locks`, { body: span })).json<{ id: string }>()
+    await home.signIn()
+    const { sessions } = (await home.asOwner('/api/v1/sessions')).json<{
+      sessions: { id: string; current: boolean }[]
+    }>()
+    const session = sessions.find(({ current }) => !current)?.id ?? ''
+    const password = PASSWORD
+    const bodies: Readonly<Record<string, unknown>> = {
+      'POST /auth/claim': undefined,
+      'POST /auth/sign-in': { password },
+      'POST /auth/sign-out': {},
+      'POST /auth/password': { current: password, password },
+      'DELETE /api/v1/sessions': {},
+      'DELETE /api/v1/sessions/{session}': {},
+      'POST /api/v1/tokens': { name: 'two' },
+      'DELETE /api/v1/tokens/{token}': {},
+      'PUT /api/v1/webhook': { url: 'http://127.0.0.1:9/' },
+      'POST /api/v1/webhook/test': {},
+      'POST /api/v1/pairings': {},
+      'POST /api/v1/key-backup': { password, passphrase: 'eight or more' },
+      'PATCH /api/v1/cameras/{camera}': { name: 'Front door' },
+      'POST /api/v1/cameras/{camera}/forget': {},
+      'PUT /api/v1/cameras/{camera}/retention': { maxDays: 3, maxBytes: null },
+      'POST /api/v1/cameras/{camera}/locks': span,
+      'DELETE /api/v1/cameras/{camera}/locks/{lock}': {},
+    }
+    const names: Readonly<Record<string, string>> = { camera: 'Front-door', session, token, lock }
+    // These end sessions, or the camera.
+    const last = [
+      ...['POST /auth/password', 'POST /api/v1/cameras/{camera}/forget'],
+      ...['DELETE /api/v1/sessions', 'POST /auth/sign-out'],
+    ]
+    const changes = (OPERATIONS as readonly Operation[])
+      .filter(({ method }) => method !== 'GET')
+      .map((operation) => ({ ...operation, key: `${operation.method} ${operation.path}` }))
+      .sort((a, b) => last.indexOf(a.key) - last.indexOf(b.key))
+    for (const { key, method, path, body: schema, answer } of changes) {
+      assert.ok(key in bodies, `${key} is not tried here`)
+      const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? '')
+      if (schema !== undefined) {
+        const wrong = await home.asOwner(url, { method, body: { nonsense: 1 } })
+        assert.is(wrong.status, 400, `${key}: ${wrong.text}`)
+        mustFit(apiError, JSON.parse(wrong.text), key)
+      }
+      if (bodies[key] === undefined) continue
+      const { status, text } = await home.asOwner(url, {
+        method,
+        ...(schema === undefined ? {} : { body: bodies[key] }),
+      })
+      assert.is(status, answer === undefined ? 204 : 200, `${key}: ${text}`)
+      if (typeof answer === 'object') mustFit(answer, JSON.parse(text), key)
+    }
+    for (const path of ['/api/v1/status', '/api/v1/x', '/x', '/%zz', `${AT}/timeline`]) {
+      mustFit(apiError, JSON.parse((await home.ask(path)).text), path)
     }
   })
 })
