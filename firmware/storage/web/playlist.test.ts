@@ -7,7 +7,7 @@ import { ffmpegTest } from '../../media/sample-streams.ts'
 import { CAMERA, LOG2, SECOND, T0 } from '../archive/archive-fixture.ts'
 import type { IndexedFile, IndexedFragment } from '../archive/index.ts'
 import { film, pictures, sampleBytes, spanOf } from './footage-fixture.ts'
-import { LivePlaylist } from './live.ts'
+import { LivePlaylists } from './live.ts'
 import { asFilm, buildPlaylist, type Segment, segmentsOf } from './playlist.ts'
 import { nowUs, withHome } from './web-fixture.ts'
 
@@ -130,7 +130,7 @@ test('a live playlist counts the breaks that left it, also those inside a file',
   let file = upTo(5)
   let known = fragments([0, 0], [1, 1], [3, 3], [4, 4])
   const archive = { lastFile: () => file, files: () => [file], fragmentsOf: () => known } as never
-  const live = new LivePlaylist(T0)
+  const live = new LivePlaylists().of(CAMERA, T0)
   live.update(archive, CAMERA)
   assert.equal(parts(live.text('stored')), [
     [0, 2],
