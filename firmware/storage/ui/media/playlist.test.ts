@@ -8,6 +8,7 @@ const START_US = Date.parse('2026-05-01T12:00:00Z') * 1000
 
 const piece = (file: string, offset: number, startS: number, breaks: boolean): Written => ({
   ...{ file, offset, bytes: 1000, startUs: START_US + startS * 1e6, durationUs: 4e6, initBytes: 700, breaks },
+  ...{ firstSeq: 0, lastSeq: 0, initHash: '', start: offset, atUs: 0 },
 })
 
 test('what the server writes is read as it was: bytes, times over breaks, init segments', () => {
