@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../../platform/clock-fake.ts'
@@ -18,6 +19,7 @@ import {
   SLAB_BYTES,
 } from './ring-fixture.ts'
 import { FakeSealer, unsealFake } from './sealer-fake.ts'
+import { slabNumber } from './slabs.ts'
 
 async function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
   const error = await promise.then(
@@ -186,6 +188,27 @@ test('a full ring keeps what it has, counts what it misses to the fragment, and 
   assert.is((await contentsOf(again, ring.log)).includes(`${fits}-${fits + 7}:ring-full`), true)
   assert.equal(again.damage(), [])
   await again.close()
+})
+
+test('of a gap that grows, a synced state is on the card at every moment, however many fragments are missed at once', async () => {
+  const disk = await cardWith(1)
+  const ring = await openFake(disk, { recentBytes: 0 })
+  await append(ring, 0, PER_SLAB - 1)
+  const before = disk.calls.length
+  await Promise.all(Array.from({ length: 32 }, (_, at) => ring.append(fragmentAt(PER_SLAB + at))))
+  const calls = disk.calls
+    .slice(before)
+    .filter(
+      ({ operation, path }) =>
+        slabNumber(basename(path)) !== undefined && (operation === 'write' || operation === 'datasync'),
+    )
+    .map(({ operation }) => operation)
+  const states = calls.filter((operation) => operation === 'write').length
+  assert.ok(states >= 5, `${states} states of the gap`)
+  for (const [at, operation] of calls.entries()) {
+    assert.ok(operation !== 'write' || calls[at + 1] !== 'write', `two states without a sync between them: ${calls}`)
+  }
+  await ring.close()
 })
 
 test('a full ring that is closed has the gap exact; the gap has its times', async () => {

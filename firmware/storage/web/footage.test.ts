@@ -67,6 +67,9 @@ ffmpegTest(
       const response = await fetch(`http://127.0.0.1:${home.port}${AT}/export.mp4?${span}`, { headers: { cookie } })
       const bytes = new Uint8Array(await response.arrayBuffer())
       assert.equal([response.headers.get('content-length'), bytes.byteLength], [String(plan.bytes), plan.bytes])
+      const url = `http://127.0.0.1:${home.port}${AT}/export.mp4?${span}`
+      const announced = await fetch(url, { method: 'HEAD', headers: { cookie } })
+      assert.equal([announced.status, announced.headers.get('content-length')], [200, String(plan.bytes)])
       assert.match(
         response.headers.get('content-disposition') ?? '',
         /^attachment; filename="Front-door-[\dT-]+Z\.mp4"$/,

@@ -2,6 +2,7 @@
 import { createServer as createHttp, type RequestListener } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import cookie from '@fastify/cookie'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import * as v from 'valibot'
@@ -197,6 +198,8 @@ function parsed(schema: v.GenericSchema | undefined, value: unknown, where: stri
 }
 
 function sendRaw(reply: FastifyReply, { status = 200, headers, body }: RawAnswer) {
+  // Fastify would read all of it, to throw it away.
+  if (reply.request.method === 'HEAD' && body instanceof Readable) body.destroy()
   return reply.code(status).headers(headers).send(body)
 }
 
