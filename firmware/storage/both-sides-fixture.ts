@@ -92,6 +92,7 @@ export class Home {
       ...{ link: storageLink, archive: slot, clock, opener: new RecordOpener(storage) },
       onAlarm: (problem) => void this.alarms.push(problem?.code ?? 'ok'),
       onWarning: (_, problem) => onWarning(problem),
+      onMoment: (...told) => void slot.moment(...told).catch(() => undefined),
     })
     const report = () => ({ state: 'running', captured: 0 })
     this.#uplink = new Uplink({ link: cameraLink, clock, name: () => 'Door', boot: BOOT, report, onWarning })
