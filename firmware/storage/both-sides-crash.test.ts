@@ -4,22 +4,19 @@
  * `HOMEWARD_CUT`: see crash-cuts-fixture.ts.
  */
 import { test } from 'uvu'
-import * as assert from 'uvu/assert'
 import { explore } from '../platform/crash-cuts-fixture.ts'
 import { checkHome, copyScene, liveAtHome } from './both-sides-fixture.ts'
 
 const SAMPLE = 60
 
 test('the power goes on either side or on both: all that was safe arrives, once and exact, and no number is unaccounted for', async () => {
-  const { seeds, cuts, crashes } = await explore({
+  await explore({
     kind: 'both',
     sample: SAMPLE,
     run: liveAtHome,
     check: checkHome,
     fork: copyScene,
   })
-  process.stdout.write(`both sides: ${cuts} cut points in ${seeds} lives, ${crashes} crashes\n`)
-  assert.ok(cuts > 0 || process.env.HOMEWARD_CUT !== undefined)
 })
 
 test.run()

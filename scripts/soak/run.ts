@@ -25,10 +25,9 @@ else {
     print(`${suite.name}: ${suite.what}`)
     const outcome = await runSuite(suite, print)
     outcomes.push(outcome)
-    const { passed, failed, tookS, trouble } = outcome
-    print(
-      `${suite.name}: ${passed} passed, ${failed} failed, ${Math.round(tookS)} s${trouble === '' ? '' : `, ${trouble}`}`,
-    )
+    const { passed, failed, tookS, trouble, tally } = outcome
+    const said = [trouble, tally].filter((text) => text !== '').map((text) => `, ${text}`)
+    print(`${suite.name}: ${passed} passed, ${failed} failed, ${Math.round(tookS)} s${said.join('')}`)
   }
   const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + pick(outcome), 0)
   const failed = sum((outcome) => outcome.failed) + (suites === undefined ? 1 : 0)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { judge, runSuite } from './suite.ts'
+import { judge, runSuite, tallyOf } from './suite.ts'
 import { SUITES } from './suites.ts'
 
 const SUMMARY = (total: number, passed: number, skipped = 0) =>
@@ -37,6 +37,12 @@ test('what counts as passed and failed', () => {
       [0, 1, ''],
     ],
   )
+})
+
+test('what a suite of power cuts counted', () => {
+  const line = 'ring: 9 distinct cut points in 1 lives, 27 crashes, 0 violations'
+  assert.is(tallyOf(`one\n${line}\n${SUMMARY(1, 1)}`), line)
+  assert.is(tallyOf(SUMMARY(1, 1)), '')
 })
 
 test('a script runs with its environment, is heard, and is ended when it takes too long', async () => {

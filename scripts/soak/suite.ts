@@ -13,6 +13,8 @@ export interface Outcome {
   readonly tookS: number
   /** What went wrong outside of a single test; empty when nothing did. */
   readonly trouble: string
+  /** What a suite of power cuts says in the end: how many cut points, how many violations; else empty. */
+  readonly tally: string
 }
 
 export async function runSuite(suite: Suite, print: (line: string) => void): Promise<Outcome> {
@@ -52,7 +54,7 @@ export async function runSuite(suite: Suite, print: (line: string) => void): Pro
   process.off('exit', endAll)
   endAll()
   if (rest.trim() !== '') print(`  ${rest}`)
-  return { ...judge(file, status, output, isLate, withinS), tookS: tookS() }
+  return { ...judge(file, status, output, isLate, withinS), tookS: tookS(), tally: tallyOf(output) }
 }
 
 /** A test file says itself how many of its tests passed; a script passes or fails as one. */
@@ -62,7 +64,7 @@ export function judge(
   output: string,
   isLate: boolean,
   withinS: number,
-): Omit<Outcome, 'tookS'> {
+): Omit<Outcome, 'tookS' | 'tally'> {
   if (isLate) return { passed: 0, failed: 1, trouble: `did not end within ${withinS} s` }
   if (!file.endsWith('.test.ts')) return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, trouble: '' }
   const { total, passed, skipped, failed } = parseSummary(output)
@@ -70,6 +72,10 @@ export function judge(
   if (total === skipped) return { passed, failed: 1, trouble: 'every test was skipped' }
   if (status !== 0 && failed === 0) return { passed, failed: 1, trouble: `exit status ${status} though no test failed` }
   return { passed, failed, trouble: '' }
+}
+
+export function tallyOf(output: string): string {
+  return output.match(/^.* distinct cut points .* violations$/gm)?.at(-1) ?? ''
 }
 
 /** The whole process group, so that nothing which it started outlives it. */

@@ -4,20 +4,17 @@
  * `HOMEWARD_CUT`: see crash-cuts-fixture.ts.
  */
 import { test } from 'uvu'
-import * as assert from 'uvu/assert'
 import { explore } from '../../platform/crash-cuts-fixture.ts'
 import { checkCard, copyScene, liveOnCard } from './ring-life-fixture.ts'
 
 test('the power goes at any write or sync of a card: nothing promised is lost, nothing else is taken for footage', async () => {
-  const { seeds, cuts, crashes } = await explore({
+  await explore({
     kind: 'ring',
     sample: 400,
     run: liveOnCard,
     check: checkCard,
     fork: copyScene,
   })
-  process.stdout.write(`ring: ${cuts} cut points in ${seeds} lives, ${crashes} crashes\n`)
-  assert.ok(cuts > 0 || process.env.HOMEWARD_CUT !== undefined)
 })
 
 test.run()

@@ -4,7 +4,6 @@
  * see crash-cuts-fixture.ts.
  */
 import { test } from 'uvu'
-import * as assert from 'uvu/assert'
 import { explore } from '../../platform/crash-cuts-fixture.ts'
 import { checkDisk } from './archive-life-check-fixture.ts'
 import { copyScene, liveOnDisk } from './archive-life-fixture.ts'
@@ -12,15 +11,13 @@ import { copyScene, liveOnDisk } from './archive-life-fixture.ts'
 const SAMPLE = 240
 
 test('the power goes at any write or sync of the storage disk: nothing answered for is lost, nothing is made up', async () => {
-  const { seeds, cuts, crashes } = await explore({
+  await explore({
     kind: 'archive',
     sample: SAMPLE,
     run: liveOnDisk,
     check: checkDisk,
     fork: copyScene,
   })
-  process.stdout.write(`archive: ${cuts} cut points in ${seeds} lives, ${crashes} crashes\n`)
-  assert.ok(cuts > 0 || process.env.HOMEWARD_CUT !== undefined)
 })
 
 test.run()
