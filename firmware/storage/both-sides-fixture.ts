@@ -228,6 +228,7 @@ export async function isAccountedFor({ disk, home, identities, captured }: HomeS
     root: ROOT,
     index: home,
     minFreeBytes: 0,
+    commitDelayMs: 0,
   })
   const { damaged, missing, unindexed, gaps } = await archive.verify({ deep: true })
   assert.equal({ damaged, missing, unindexed }, { damaged: [], missing: [], unindexed: [] })

@@ -9,10 +9,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { FakeClock } from '../platform/clock-fake.ts'
 import type { FakeDisk } from '../platform/disk-fake.ts'
 import { type Random, randomBelow, seededRandom } from '../platform/random.ts'
-import { SECOND, T0 } from './archive/archive-fixture.ts'
-import { capture, Home, isAccountedFor, newHome } from './both-sides-fixture.ts'
+import { openArchive } from './archive/archive.ts'
+import { ROOT, SECOND, T0 } from './archive/archive-fixture.ts'
+import { capture, Home, type HomeScene, isAccountedFor, newHome } from './both-sides-fixture.ts'
 
 const HOURS = Number(process.env.HOMEWARD_HOURS ?? 0)
 const LIVES = HOURS === 0 ? 4 : HOURS
@@ -23,6 +25,10 @@ const WARM_UP_LIVES = Math.min(3, LIVES - 1)
 /** A heap breathes; a home of an hour that is kept holds as much. */
 const HEAP_GROWTH_MAX_BYTES = 6 * 1024 * 1024
 const DRAINED_WITHIN_S = 600
+/** A step of the clock that has lasted for a minute is believed; what a disk did not take then is tried again. */
+const CLOCK_BELIEVED_S = 120
+/** By so much the storage device's clock may have been read apart from the camera's. */
+const DATE_SLACK_US = 3 * SECOND
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
@@ -41,6 +47,19 @@ async function held(): Promise<Held> {
   const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const { heapUsed, external } = process.memoryUsage()
   return { heapBytes: heapUsed + external, files: readdirSync('/proc/self/fd').length, timers }
+}
+
+/** However the clocks ran: in the end nothing is without a date, and all have that of the clock as it was set last. */
+async function isDatedRight({ disk, home, identities }: HomeScene): Promise<void> {
+  const camera = identities.camera.publicKey
+  const settings = { disk, clock: new FakeClock(T0), root: ROOT, index: home, minFreeBytes: 0, commitDelayMs: 0 }
+  const archive = await openArchive(settings)
+  await archive.settledDates()
+  const undated = archive.undatedFiles(camera).map(({ row }) => row.path)
+  const files = archive.files(camera, 0, Number.MAX_SAFE_INTEGER)
+  const wrong = files.filter(({ row }) => Math.abs(row.startUs - row.monoUs - T0) > DATE_SLACK_US)
+  await archive.close()
+  assert.equal([undated, wrong.map(({ row }) => row.path)], [[], []], 'without a date, with a wrong one')
 }
 
 /** A fault that is over after a while. */
@@ -83,6 +102,10 @@ async function live(random: Random): Promise<{ readonly fragments: number; reado
     // A channel that was closed from the other side.
     if (second % 20 === 19) home.sever()
   }
+  for (let second = 0; second < CLOCK_BELIEVED_S; second++) {
+    if (!home.connected) home.connect()
+    await home.clock.advance(1000)
+  }
   assert.ok(
     home.drained,
     `not drained after ${DRAINED_WITHIN_S} s: ${home.warnings.map(({ message }) => message).at(-1)}`,
@@ -90,6 +113,7 @@ async function live(random: Random): Promise<{ readonly fragments: number; reado
   await home.close()
   assert.is(home.clock.pendingTimers, 0, 'timers are left behind')
   await isAccountedFor(scene)
+  await isDatedRight(scene)
   return { fragments: scene.captured.size, blows }
 }
 

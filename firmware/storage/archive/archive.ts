@@ -11,11 +11,11 @@ import type { RecordHeader } from '../../wire/record.ts'
 import type { CameraMoment, WaitingSpan } from '../../wire/session.ts'
 import { type CameraLedger, ledgersOf } from './accounts.ts'
 import { BatchWriter } from './batch-writer.ts'
-import { Boots, type Redate } from './boots.ts'
+import { Boots } from './boots.ts'
 import { CameraFolders } from './cameras.ts'
 import type { ClockSegment } from './clock-segments.ts'
 import { GroupCommit } from './commit.ts'
-import { dateAnew, undatedBoots } from './date-anew.ts'
+import { undatedBoots } from './date-anew.ts'
 import { diskError } from './disk-errors.ts'
 import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
 import { type FilmPlan, type FilmSpan, planFilm } from './film-plan.ts'
@@ -33,6 +33,7 @@ import { fileOf, mendFragment } from './mend.ts'
 import type { Stamp } from './names.ts'
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
+import { Redating } from './redating.ts'
 import { type ReindexOptions, type ReindexReport, rebuildIndex } from './reindex.ts'
 import { roomFor } from './room.ts'
 import type { DamagedRow, KeepRow, LockRow } from './rows.ts'
@@ -85,7 +86,7 @@ export class Archive {
   readonly #onCard = new Map<string, readonly WaitingSpan[]>()
   #counted: { readonly bytes: number; readonly ledgers: readonly Omit<CameraLedger, 'onCard'>[] } | undefined
   readonly #turns = new Turns()
-  #dating: Promise<void> = Promise.resolve()
+  readonly #redating: Redating
   #index: ArchiveIndex
   #closing: Promise<void> | undefined
 
@@ -104,7 +105,16 @@ export class Archive {
     this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs, settings.onCommit)
     const files = () => this.#writer.files
     this.#idle = new IdleCloser(clock, settings.idleCloseMs, files, (which) => this.#finish(which))
-    for (const { camera, boot } of undatedBoots(index)) void this.#dateAnew(camera, boot, 'undated')
+    this.#redating = new Redating({
+      ...{ disk, root, folderOf, index: () => this.#index },
+      ...{ nowUs: () => this.#nowUs(), monoUs: () => clock.monoUs() },
+      clockOf: (camera, boot) => this.#boots.clockOf(camera, boot),
+      finish: (camera, boot, which) => this.#finishSome(camera, boot, which),
+      submit: (job) => this.#submit(job),
+      alone: (work) => this.#turns.alone(work),
+    })
+    this.#redating.resume()
+    for (const { camera, boot } of undatedBoots(index)) void this.#redating.ask(camera, boot, 'undated')
   }
 
   /** 32 hex digits that name the disk for ever. */
@@ -568,46 +578,38 @@ export class Archive {
   /** What a camera says about its clocks, and what waits on it. `receivedUs`: when it said so, by the storage device's clock. */
   async moment(camera: Uint8Array, moment: CameraMoment, receivedUs: number): Promise<void> {
     if (moment.backlog !== undefined) this.#onCard.set(toHex(camera), moment.backlog)
-    const { rows, redate } = this.#boots.heard(camera, moment, receivedUs, this.#knowsTime)
+    const { rows, redate, late, kept } = this.#boots.heard(camera, moment, receivedUs, this.#timeScale)
     const atUs = this.#nowUs()
     const entries = rows.map((row): BootEntry => ({ type: 'boot', atUs, ...row }))
-    await Promise.all(entries.map((entry) => this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })))
-    await this.#dateAnew(camera, moment.boot, redate)
+    const entered = Promise.all(entries.map((entry) => this.#enterNote(entry)))
+    // Whatever the disk does: what was learned is not said twice.
+    const dated = this.#redating.ask(camera, moment.boot, redate)
+    const others = late.map((boot) => this.#redating.ask(camera, boot, 'undated'))
+    this.#redating.retry()
+    await entered
+    kept()
+    await Promise.all([dated, ...others])
   }
 
   /** Resolves when all that can be dated afterwards is, or has failed. */
-  async settledDates(): Promise<void> {
-    for (let last: Promise<void> | undefined; last !== this.#dating; ) {
-      last = this.#dating
-      await last
-    }
+  settledDates(): Promise<void> {
+    return this.#redating.settled()
   }
 
   get #knowsTime(): boolean {
     return this.#settings.clock.quality() !== 'none'
   }
 
-  #place<S extends Stamp>(camera: Uint8Array, stamp: S, durationUs: number, receivedUs: number): S {
-    const latestUs = this.#knowsTime ? receivedUs : Number.POSITIVE_INFINITY
-    const placed = this.#boots.place(camera, stamp, durationUs, latestUs)
-    if (placed.redate !== undefined) void this.#dateAnew(camera, stamp.boot, placed.redate)
-    return placed.stamp
+  /** How far the wall clock is ahead of the monotonic one; undefined while the time is not known. */
+  get #timeScale(): number | undefined {
+    const { clock } = this.#settings
+    return this.#knowsTime ? clock.wallUs() - clock.monoUs() : undefined
   }
 
-  /** One after the other. What fails stays as it is, and is tried again at the next start. */
-  #dateAnew(camera: Uint8Array, boot: string, which: Redate): Promise<void> {
-    const clock = this.#boots.clockOf(camera, boot)
-    if (which === undefined || clock === undefined || this.#closing !== undefined) return Promise.resolve()
-    const { disk, root } = this.#settings
-    const parts = {
-      ...{ disk, root, index: () => this.#index, nowUs: () => this.#nowUs() },
-      folderOf: (key: Uint8Array) => this.#cameras.folderOf(key),
-      finish: (files: (file: OpenFile) => boolean) => this.#finishSome(camera, boot, files),
-      submit: (job: Job) => this.#submit(job),
-      alone: (work: () => Promise<void>) => this.#turns.alone(work),
-    }
-    this.#dating = this.#dating.then(() => dateAnew(parts, camera, boot, clock, which)).catch(() => undefined)
-    return this.#dating
+  #place<S extends Stamp>(camera: Uint8Array, stamp: S, durationUs: number, receivedUs: number): S {
+    const placed = this.#boots.place(camera, stamp, durationUs, receivedUs, this.#timeScale)
+    void this.#redating.ask(camera, stamp.boot, placed.redate)
+    return placed.stamp
   }
 
   /** Only when there are such files, or may be as soon as what waits is written. */
@@ -631,7 +633,7 @@ export class Archive {
 
   async #close(): Promise<void> {
     this.#idle.close()
-    await this.settledDates()
+    await this.#redating.close()
     const finished = this.#finish(() => true).catch(() => undefined)
     await this.#commit.close()
     await finished

@@ -5,10 +5,10 @@
 import { toHex } from '../../wire/bytes.ts'
 import type { CameraMoment } from '../../wire/session.ts'
 import { type BootClock, type Learned, type Lesson, learn, type Sighting, wallAt } from './boot-clock.ts'
-import { dated, type Limits, sightingOf } from './dating.ts'
+import { dated, type Limits, SKEW_US, sightingOf } from './dating.ts'
 import type { ArchiveIndex } from './index.ts'
 import type { BootEntry } from './journal-entry.ts'
-import type { Stamp } from './names.ts'
+import { isDated, type Stamp } from './names.ts'
 import type { BootRow } from './rows.ts'
 
 /** The longest a message may have been under way: a channel on which nothing arrives is given up long before. */
@@ -24,11 +24,21 @@ interface Boot {
   readonly boot: string
   /** Undefined as long as no session has told of it. */
   row: BootRow | undefined
+  /** As it is in the index, as far as is known. */
+  keptRow: BootRow | undefined
   learned: Learned | undefined
+  /** Footage that got no date because it seemed to come from the future. */
+  late: Late | undefined
   /** The last moment that footage or contact shows, of this run of the program. */
   endUs: number
   /** Its footage on the disk was looked at for what it says about the clock. */
   searched: boolean
+}
+
+interface Late {
+  readonly seen: Sighting
+  /** The storage device's clock was behind, when it is so far ahead of its monotonic one later on. */
+  readonly scaleUs: number
 }
 
 interface CameraBoots {
@@ -45,10 +55,14 @@ export interface Bounds {
 /** What of a boot's footage is to be dated now: what has no date, or also what has a wrong one; undefined for nothing. */
 export type Redate = 'undated' | 'all' | undefined
 
-/** What a message of the camera changed: rows to be kept, and what follows for its boot. */
+/** What a message of the camera changed: rows to be kept, and what follows for its boot and for others. */
 export interface Heard {
   readonly rows: readonly Omit<BootEntry, 'type' | 'atUs'>[]
   readonly redate: Redate
+  /** Boots whose footage without a date has one after all, for the storage device's clock was behind. */
+  readonly late: readonly string[]
+  /** To be called when the rows are kept; until then they are named each time. */
+  kept(): void
 }
 
 export class Boots {
@@ -64,17 +78,23 @@ export class Boots {
     this.#cameras.clear()
   }
 
-  clockOf(camera: Uint8Array, boot: string): BootClock | undefined {
-    return this.#known(camera).boots.get(boot)?.learned?.clock
+  clockOf(camera: Uint8Array, id: string): BootClock | undefined {
+    const known = this.#known(camera)
+    const boot = this.#boot(known, id)
+    if (boot.learned === undefined) this.#search(camera, boot, this.#previousEnd(known, boot))
+    return boot.learned?.clock
   }
 
-  /** The camera's clocks, at most a moment before `receivedUs`. `trusted`: the storage device knows the time itself. */
-  heard(camera: Uint8Array, moment: CameraMoment, receivedUs: number, trusted: boolean): Heard {
+  /**
+   * The camera's clocks, at most a moment before `receivedUs`. `scaleUs`: how far the storage device's wall clock is ahead of
+   * its monotonic one; undefined while it does not know the time itself.
+   */
+  heard(camera: Uint8Array, moment: CameraMoment, receivedUs: number, scaleUs: number | undefined): Heard {
     const known = this.#known(camera)
     const before = new Map([...known.boots].map(([boot, { row }]) => [boot, row]))
     const boot = this.#boot(known, moment.boot)
     let lesson: Lesson = 'nothing'
-    if (trusted) {
+    if (scaleUs !== undefined) {
       const result = learn(boot.learned, sightingIn(moment, receivedUs))
       boot.learned = result.learned
       lesson = result.lesson
@@ -84,12 +104,17 @@ export class Boots {
       this.#order(known, [...moment.backlog.map((span) => span.boot), moment.boot], receivedUs)
     const { clock } = boot.learned ?? {}
     if (boot.row !== undefined && lesson !== 'nothing') boot.row = { ...boot.row, clock: keptClock(clock) }
-    const rows = [...known.boots.values()].flatMap(({ boot: id, row }) =>
-      row === undefined || row === before.get(id) ? [] : [{ camera: toHex(camera), boot: id, ...row }],
+    const changed = [...known.boots.values()].flatMap((other) =>
+      other.row === undefined || other.row === other.keptRow ? [] : [{ other, row: other.row }],
     )
+    const rows = changed.map(({ other, row }) => ({ camera: toHex(camera), boot: other.boot, ...row }))
+    const kept = () => {
+      for (const { other, row } of changed) other.keptRow = row
+    }
     // Until now its footage was dated by what it claims, if at all.
     const first = lesson !== 'nothing' && before.get(moment.boot)?.clock == null
-    return { rows, redate: first ? 'all' : redateAfter(lesson) }
+    const late = scaleUs === undefined ? [] : this.#late(known, scaleUs)
+    return { rows, redate: first ? 'all' : redateAfter(lesson), late, kept }
   }
 
   /** The stamp of a piece of footage with its date. `redate`: it told more of its boot's time than was known before. */
@@ -97,16 +122,19 @@ export class Boots {
     camera: Uint8Array,
     stamp: S,
     durationUs: number,
-    latestUs: number,
+    receivedUs: number,
+    scaleUs: number | undefined,
   ): { readonly stamp: S; readonly redate: Redate } {
     if (stamp.boot === NO_BOOT) return { stamp: { ...stamp, wallUs: 0, clock: 'none' }, redate: undefined }
     const known = this.#known(camera)
     const boot = this.#boot(known, stamp.boot)
-    const limits: Limits = { earliestUs: this.#previousEnd(known, boot), latestUs }
+    const earliestUs = this.#previousEnd(known, boot)
+    const limits: Limits = { earliestUs, latestUs: scaleUs === undefined ? Number.POSITIVE_INFINITY : receivedUs }
     const lesson = this.#learnFrom(boot, stamp, durationUs, limits)
-    if (boot.learned === undefined) this.#search(camera, boot, limits)
+    if (boot.learned === undefined) this.#search(camera, boot, earliestUs)
     const placed = dated(stamp, durationUs, boot.learned?.clock, limits)
     if (placed.clock !== 'none') boot.endUs = Math.max(boot.endUs, placed.wallUs + durationUs)
+    else if (scaleUs !== undefined) this.#noteLate(boot, stamp, durationUs, limits, scaleUs)
     return { stamp: placed, redate: redateAfter(lesson) }
   }
 
@@ -143,14 +171,36 @@ export class Boots {
     return lesson
   }
 
+  /** What it claims, or its boot's clock says, is possible should the storage device's clock turn out to be behind. */
+  #noteLate(boot: Boot, stamp: Stamp, durationUs: number, { earliestUs, latestUs }: Limits, scaleUs: number): void {
+    const wallUs =
+      isDated(stamp) || boot.learned === undefined ? stamp.wallUs : wallAt(boot.learned.clock, stamp.monoUs)
+    const claim: Stamp = { ...stamp, wallUs, clock: stamp.clock === 'none' ? 'synchronised' : stamp.clock }
+    const seen = sightingOf(claim, durationUs, { earliestUs, latestUs: Number.POSITIVE_INFINITY })
+    const behindUs = wallUs + durationUs - SKEW_US - latestUs
+    if (seen === undefined || behindUs <= 0) return
+    if (boot.late === undefined || scaleUs + behindUs < boot.late.scaleUs)
+      boot.late = { seen, scaleUs: scaleUs + behindUs }
+  }
+
+  /** Boots whose footage did not come from the future, seen from now: the clock was set forward since. */
+  #late({ boots }: CameraBoots, scaleUs: number): string[] {
+    const found = [...boots.values()].filter(({ late }) => late !== undefined && late.scaleUs <= scaleUs)
+    for (const boot of found) {
+      if (boot.late !== undefined) boot.learned = learn(boot.learned, boot.late.seen).learned
+      boot.late = undefined
+    }
+    return found.map(({ boot }) => boot)
+  }
+
   /** Footage of the boot that has a date, stored before this run of the program, tells the time of what has none. */
-  #search(camera: Uint8Array, boot: Boot, limits: Limits): void {
+  #search(camera: Uint8Array, boot: Boot, earliestUs: number): void {
     if (boot.searched) return
     boot.searched = true
     for (const { row } of this.#index().allFiles(camera)) {
       if (row.boot !== boot.boot || !row.dated || row.shiftUs !== undefined) continue
       const stamp: Stamp = { boot: row.boot, monoUs: row.monoUs, wallUs: row.startUs, clock: 'synchronised' }
-      this.#learnFrom(boot, stamp, 0, { ...limits, latestUs: Number.POSITIVE_INFINITY })
+      this.#learnFrom(boot, stamp, 0, { earliestUs, latestUs: Number.POSITIVE_INFINITY })
     }
   }
 
@@ -184,7 +234,7 @@ export class Boots {
           .sort((a, b) => a.row.order - b.row.order)
           .map(({ boot, row }) => {
             const learned = row.clock === null ? undefined : { clock: row.clock }
-            return [boot, { boot, row, learned, endUs: row.endUs, searched: false }]
+            return [boot, { boot, row, keptRow: row, learned, late: undefined, endUs: row.endUs, searched: false }]
           }),
       ),
     }
@@ -196,7 +246,8 @@ export class Boots {
   #boot({ boots }: CameraBoots, id: string): Boot {
     const known = boots.get(id)
     if (known !== undefined) return known
-    const fresh: Boot = { boot: id, row: undefined, learned: undefined, endUs: 0, searched: false }
+    const none = { row: undefined, keptRow: undefined, learned: undefined, late: undefined }
+    const fresh: Boot = { boot: id, ...none, endUs: 0, searched: false }
     boots.set(id, fresh)
     const loose = [...boots.values()].filter(({ row }) => row === undefined)
     const oldest = loose.length > BOOTS_KEPT ? loose[0] : undefined

@@ -25,8 +25,8 @@ export interface DatingParts {
   readonly index: () => ArchiveIndex
   readonly nowUs: () => number
   readonly folderOf: (camera: Uint8Array) => string
-  /** Closes open files and waits for it. */
-  readonly finish: (which: (file: OpenFile) => boolean) => Promise<void>
+  /** Closes open files of the boot and waits for it. */
+  readonly finish: (camera: Uint8Array, boot: string, which: (file: OpenFile) => boolean) => Promise<void>
   readonly submit: (job: Job) => Promise<void>
   /** Nothing is deleted meanwhile, nor entered into the ledger without a date. */
   readonly alone: (work: () => Promise<void>) => Promise<void>
@@ -44,22 +44,29 @@ export function undatedBoots(index: ArchiveIndex): { readonly camera: Uint8Array
   })
 }
 
-/** What has no date, or also what has a wrong one, of one boot. Rejects when the disk does; what was done until then is done. */
+/**
+ * What has no date, or also what has a wrong one, of one boot. Rejects when the disk does; what was done until then is done.
+ * False when something has to wait for the next start: a file whose end the disk did not let be put right.
+ */
 export async function dateAnew(
   parts: DatingParts,
   camera: Uint8Array,
   boot: string,
   clock: BootClock,
   which: 'undated' | 'all',
-): Promise<void> {
+): Promise<boolean> {
   const { index, finish, submit } = parts
   const differs = (row: IndexedFile['row']) => Math.abs(row.startUs - wallAt(clock, row.monoUs)) > SKEW_US
   const isWrong = (row: IndexedFile['row']) => row.boot === boot && (!row.dated || (which === 'all' && differs(row)))
-  await finish(({ id, plannedRow }) => equalBytes(id.camera, camera) && isWrong(plannedRow))
+  await finish(camera, boot, ({ id, plannedRow }) => equalBytes(id.camera, camera) && isWrong(plannedRow))
   const files: IndexedFile[] = []
   let looked = 0
+  let isDone = true
   for (const file of which === 'all' ? index().allFiles(camera) : index().undatedFiles(camera)) {
-    if (file.row.state === 'closed' && isWrong(file.row)) files.push(file)
+    if (isWrong(file.row)) {
+      if (file.row.state === 'closed') files.push(file)
+      else if (file.row.state === 'open') isDone = false
+    }
     // Years of footage: whatever else is to be done comes in between.
     if (++looked % LOOK_ROWS === 0) await nextTurn()
   }
@@ -79,6 +86,7 @@ export async function dateAnew(
   }
   await parts.alone(() => enter(ledgerJobs(parts, camera, boot, clock)))
   if (troubles.length > 0) throw troubles[0]
+  return isDone
 }
 
 function ledgerJobs({ index, nowUs }: DatingParts, camera: Uint8Array, boot: string, clock: BootClock): Job[] {

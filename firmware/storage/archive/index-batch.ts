@@ -186,6 +186,10 @@ export class IndexBatch {
     this.#put('meta', metaKey(name), new Uint8Array(Buffer.from(value)))
   }
 
+  removeMeta(name: string): void {
+    this.#remove('meta', metaKey(name))
+  }
+
   /** The storage device's clock beside the age of the archive. */
   addClock(moment: Pick<ClockSegment, 'atUs' | 'ageUs'>): void {
     this.#clocks.push(moment)
