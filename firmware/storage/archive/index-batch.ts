@@ -1,7 +1,8 @@
 /** The changes of one commit, gathered; what several of them add up in (ranges, totals) is read once and merged here. */
-import { fromHex, toHex } from '../../wire/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import type { Range } from '../../wire/ranges.ts'
 import { type ClockSegment, extendClock } from './clock-segments.ts'
+import { EXPIRED_ROW_US, withExpired } from './expired-rows.ts'
 import { type ArchiveIndex, CLOCK_META, metaKey, type RangeTable, withRanges } from './index.ts'
 import type { Change } from './index-store.ts'
 import type { FileDatedEntry, LedgerDatedEntry } from './journal-entry.ts'
@@ -52,6 +53,8 @@ export class IndexBatch {
   readonly #totals = new Map<string, CameraTotals>()
   #damaged: boolean | undefined
   readonly #removed = new Set<string>()
+  /** Rows of expiries in this batch, by key. */
+  readonly #expiries = new Map<string, { readonly camera: Uint8Array; readonly row: LedgerRow }>()
   readonly #clocks: Pick<ClockSegment, 'atUs' | 'ageUs'>[] = []
 
   constructor(index: ArchiveIndex) {
@@ -122,11 +125,28 @@ export class IndexBatch {
   }
 
   putLedger(camera: Uint8Array, row: LedgerRow, hash: string): void {
-    this.#put('ledger', ledgerKey(camera, row, hash), encodeJson(row))
+    const key = ledgerKey(camera, row, hash)
+    this.#put('ledger', key, encodeJson(row))
+    if (row.kind === 'expired' && row.dated) this.#expiries.set(toHex(key), { camera, row })
     this.addDurable(camera, row.log, row.first, row.last)
     const totals = this.#totalsOf(camera)
     const lengthUs = row.dated ? row.endUs - row.startUs : 0
     totals.row = { ...totals.row, longestLedgerUs: Math.max(totals.row.longestLedgerUs, lengthUs) }
+  }
+
+  /** As `putLedger`, but in one row with what expired just before it. */
+  putExpiredRow(camera: Uint8Array, row: LedgerRow): void {
+    const near = row.dated ? this.#expiredNear(camera, row) : []
+    const put = withExpired(near, row)
+    if (put !== undefined) this.putLedger(camera, put, '')
+  }
+
+  #expiredNear(camera: Uint8Array, { log, startUs }: LedgerRow): LedgerRow[] {
+    const rows = new Map(this.#index.expiredNear(camera, log, startUs).map(({ key, row }) => [toHex(key), row]))
+    for (const [key, fresh] of this.#expiries) {
+      if (isNear(fresh, camera, log, startUs)) rows.set(key, fresh.row)
+    }
+    return [...rows.values()]
   }
 
   putBoot(camera: Uint8Array, boot: string, row: BootRow): void {
@@ -250,6 +270,15 @@ export class IndexBatch {
 }
 
 const LEDGER_HASH_BYTES = 4
+
+function isNear(
+  { camera, row }: { readonly camera: Uint8Array; readonly row: LedgerRow },
+  of: Uint8Array,
+  log: string,
+  startUs: number,
+): boolean {
+  return row.log === log && row.startUs <= startUs && row.startUs >= startUs - EXPIRED_ROW_US && equalBytes(camera, of)
+}
 
 /** One entry per kind and content for each number: entering the same again changes nothing. */
 export function ledgerKey(camera: Uint8Array, row: LedgerRow, hash: string): Uint8Array {

@@ -3,6 +3,7 @@
 import { fromHex, toHex } from '../../wire/bytes.ts'
 import { addRange, type Range } from '../../wire/ranges.ts'
 import type { ClockSegment } from './clock-segments.ts'
+import { EXPIRED_ROW_US } from './expired-rows.ts'
 import type { Change, IndexStore, Row } from './index-store.ts'
 import {
   afterPrefix,
@@ -11,6 +12,7 @@ import {
   fileKey,
   fragmentKey,
   joinKey,
+  LEDGER_KIND_AT,
   logKey,
   parseFileKey,
   parseFragmentKey,
@@ -31,6 +33,7 @@ import {
   type FileRow,
   type FragmentRow,
   type KeepRow,
+  LEDGER_KINDS,
   type LedgerRow,
   type LockRow,
   NO_TOTALS,
@@ -203,6 +206,16 @@ export class ArchiveIndex {
     return rows.map(({ key, value }) => ({ key, row: decodeJson<LedgerRow>(value) })).filter(({ row }) => !row.dated)
   }
 
+  /** What expired of a log, in rows with a date that begin at `startUs` or up to a day before. */
+  expiredNear(camera: Uint8Array, log: string, startUs: number): { key: Uint8Array; row: LedgerRow }[] {
+    const from = timeKey(camera, Math.max(1, startUs - EXPIRED_ROW_US))
+    const rows = this.#store.range('ledger', { from, until: timeKey(camera, startUs + 1) })
+    return rows.flatMap(({ key, value }) => {
+      if (!isExpiryOf(key, log)) return []
+      return [{ key, row: decodeJson<LedgerRow>(value) }]
+    })
+  }
+
   /** Every boot of a camera that is known, by its id. */
   boots(camera: Uint8Array): { readonly boot: string; readonly row: BootRow }[] {
     const rows = this.#store.range('boots', { from: camera, until: afterPrefix(camera) })
@@ -304,6 +317,11 @@ export class ArchiveIndex {
 }
 
 export const CLOCK_META = 'clock'
+
+/** By its key alone: most rows of a day may be others. */
+function isExpiryOf(key: Uint8Array, log: string): boolean {
+  return key[LEDGER_KIND_AT] === LEDGER_KINDS.indexOf('expired') && toHex(key.subarray(40, 48)) === log
+}
 
 export function metaKey(name: string): Uint8Array {
   return new Uint8Array(Buffer.from(name))

@@ -210,7 +210,8 @@ export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = 
   if (entry.type === 'dated-ledger') batch.dateLedger(fromHex(entry.camera), entry)
   if (!isLedgerEntry(entry)) return
   const camera = fromHex(entry.camera)
-  batch.putLedger(camera, ledgerRowOf(entry), entry.hash)
+  if (entry.type === 'expired') batch.putExpiredRow(camera, ledgerRowOf(entry))
+  else batch.putLedger(camera, ledgerRowOf(entry), entry.hash)
   if (entry.receivedUs !== undefined) batch.addReceived(camera, entry.receivedUs)
   if (entry.type === 'expired') {
     batch.addExpired(camera, entry.log, entry.first, entry.last)

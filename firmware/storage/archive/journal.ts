@@ -5,7 +5,7 @@
 import type { Disk, DiskFile } from '../../platform/disk.ts'
 import { decodeLines, encodeLine, type JournalEntry, type Lines } from './journal-entry.ts'
 
-/** Enough for any sane journal: a million entries. Read in pieces of this size, cut at a line feed. */
+/** Some 10,000 entries. Read in pieces of this size, cut at a line feed. */
 const PIECE_BYTES = 4 * 1024 * 1024
 
 export class Journal {
@@ -69,26 +69,32 @@ export class Journal {
   }
 }
 
-export interface WholeJournal {
-  readonly entries: readonly JournalEntry[]
+export interface JournalRead {
+  readonly entries: number
   /** Up to the end of the last sound line. */
   readonly bytes: number
   /** Lines before it that cannot be read. */
   readonly damaged: number
 }
 
-/** Reads a whole journal without changing it. */
-export async function readJournal(disk: Disk, path: string): Promise<WholeJournal> {
-  const entries: JournalEntry[] = []
-  let bytes = 0
-  let damaged = 0
+/**
+ * Reads a whole journal without changing it. `sink` gets some thousand entries at a time and is waited for: in the journal
+ * of many cameras there are a million a year.
+ */
+export async function readJournal(
+  disk: Disk,
+  path: string,
+  sink: (entries: readonly JournalEntry[]) => void | Promise<void>,
+): Promise<JournalRead> {
+  let [entries, bytes, damaged] = [0, 0, 0]
   if ((await disk.stat(path)) === undefined) return { entries, bytes, damaged }
   const file = await disk.open(path, 'read')
   try {
-    await readLines(file, 0, await file.size(), (lines, start) => {
-      for (const entry of lines.entries) entries.push(entry)
+    await readLines(file, 0, await file.size(), async (lines, start) => {
+      entries += lines.entries.length
       bytes = start + lines.goodBytes
       damaged += lines.damaged
+      await sink(lines.entries)
     })
     return { entries, bytes, damaged }
   } finally {
@@ -101,7 +107,7 @@ async function readLines(
   file: DiskFile,
   from: number,
   size: number,
-  sink: (lines: Lines, start: number) => void,
+  sink: (lines: Lines, start: number) => void | Promise<void>,
 ): Promise<void> {
   let at = from
   let length = PIECE_BYTES
@@ -116,7 +122,7 @@ async function readLines(
       continue
     }
     const lines = decodeLines(bytes.subarray(0, whole))
-    if (lines.entries.length > 0) sink(lines, at)
+    if (lines.entries.length > 0) await sink(lines, at)
     at += whole
     length = PIECE_BYTES
   }

@@ -31,6 +31,8 @@ export const TABLES = [
 export type Table = (typeof TABLES)[number]
 
 export const CAMERA_BYTES = 32
+/** In a key of the ledger. */
+export const LEDGER_KIND_AT = 56
 
 /** Names one file for ever: its first fragment, and where that stands in time. */
 export interface FileId {

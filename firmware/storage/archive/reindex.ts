@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import type { InitSegment } from '../../media/init.ts'
 import { buildMfra } from '../../media/mfra.ts'
+import type { Disk } from '../../platform/disk.ts'
 import { toHex } from '../../wire/bytes.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import { shifted } from './dating.ts'
@@ -12,10 +13,10 @@ import { checkSignal, diskError } from './disk-errors.ts'
 import { extendedFileRow, fileIdOf, firstFileRow, fragmentRowOf, mfraEntries } from './file-rows.ts'
 import { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
-import { readJournal } from './journal.ts'
+import { type JournalRead, readJournal } from './journal.ts'
 import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
 import { fileOf } from './mend.ts'
-import { JOURNAL_PATH } from './names.ts'
+import { JOURNAL_PATH, parentOf } from './names.ts'
 import { removeIfThere } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import type { FileRow } from './rows.ts'
@@ -64,13 +65,12 @@ export async function rebuildIndex(
   closeOld: () => Promise<void> = async () => {},
 ): Promise<ReindexReport> {
   const { disk, root, index: home } = settings
-  const journal = await readJournal(disk, join(root, JOURNAL_PATH))
-  const expired = new Set(journal.entries.flatMap((entry) => (entry.type === 'expired' ? [entry.path] : [])))
-  const moved = movesOf(journal.entries)
+  const { expired, moved } = await foretold(disk, root)
   // What was to be renamed when the power went has its new name from here on.
   for (const { last } of moved.values()) await finishRename(disk, root, last)
   const index = new ArchiveIndex(await home.openNew())
   const build = new Build(settings, index, moved)
+  let journal: JournalRead
   try {
     for await (const path of footageFiles(disk, root, undefined, signal)) {
       // It was to be deleted when the power went.
@@ -78,7 +78,7 @@ export async function rebuildIndex(
       else await build.add(path, signal)
       onProgress?.(build)
     }
-    await build.addJournal(journal.entries, journal.bytes)
+    journal = await build.addJournal()
     await markIndex(index, diskId)
   } catch (error) {
     await index.close()
@@ -89,7 +89,7 @@ export async function rebuildIndex(
   await closeOld()
   await home.replace()
   const { files, fragments, bytes, problems } = build
-  const counts = { journalEntries: journal.entries.length, journalDamaged: journal.damaged }
+  const counts = { journalEntries: journal.entries, journalDamaged: journal.damaged }
   return { files, fragments, bytes, ...counts, problems }
 }
 
@@ -105,20 +105,47 @@ interface Moves {
   readonly shiftAtUs: Map<string, number>
 }
 
-/** By name. A file that was deleted, or went, takes its moves with it: what is stored anew has not been moved. */
-function movesOf(entries: readonly JournalEntry[]): ReadonlyMap<string, Moves> {
-  const moves = new Map<string, Moves>()
-  for (const entry of entries) {
-    if (entry.type === 'expired' || (entry.type === 'damaged' && entry.gone === true)) {
-      moves.delete(nameOf(entry.camera, entry.log, entry.first))
+/** What of the journal must be known before the files are read. */
+interface Foretold {
+  /** Files that were to be deleted and are there. */
+  readonly expired: ReadonlySet<string>
+  /** By name. */
+  readonly moved: ReadonlyMap<string, Moves>
+}
+
+async function foretold(disk: Disk, root: string): Promise<Foretold> {
+  const expired = new Set<string>()
+  const moved = new Map<string, Moves>()
+  const isThere = presence(disk, root)
+  await readJournal(disk, join(root, JOURNAL_PATH), async (entries) => {
+    for (const entry of entries) {
+      noteMove(moved, entry)
+      if (entry.type === 'expired' && (await isThere(entry.path))) expired.add(entry.path)
     }
-    if (entry.type !== 'dated-file') continue
-    const name = nameOf(entry.camera, entry.log, entry.first)
-    const shiftAtUs = moves.get(name)?.shiftAtUs ?? new Map<string, number>()
-    shiftAtUs.set(entry.path, (shiftAtUs.get(entry.from) ?? 0) + entry.shiftUs)
-    moves.set(name, { last: entry, shiftAtUs })
+  })
+  return { expired, moved }
+}
+
+/** Years of files expired, and their folders with them: one look at a folder answers for all that were in it. */
+function presence(disk: Disk, root: string): (path: string) => Promise<boolean> {
+  let last = { folder: '', isThere: false }
+  return async (path) => {
+    const folder = parentOf(path)
+    if (folder !== last.folder) last = { folder, isThere: (await disk.stat(join(root, folder))) !== undefined }
+    return last.isThere && (await disk.stat(join(root, path))) !== undefined
   }
-  return moves
+}
+
+/** A file that was deleted, or went, takes its moves with it: what is stored anew has not been moved. */
+function noteMove(moves: Map<string, Moves>, entry: JournalEntry): void {
+  if (entry.type === 'expired' || (entry.type === 'damaged' && entry.gone === true)) {
+    moves.delete(nameOf(entry.camera, entry.log, entry.first))
+  }
+  if (entry.type !== 'dated-file') return
+  const name = nameOf(entry.camera, entry.log, entry.first)
+  const shiftAtUs = moves.get(name)?.shiftAtUs ?? new Map<string, number>()
+  shiftAtUs.set(entry.path, (shiftAtUs.get(entry.from) ?? 0) + entry.shiftUs)
+  moves.set(name, { last: entry, shiftAtUs })
 }
 
 class Build {
@@ -229,25 +256,32 @@ class Build {
     this.#folders.set(toHex(id.camera), { camera: id.camera, folder: path.slice(0, path.indexOf('/')) })
   }
 
-  async addJournal(entries: readonly JournalEntry[], bytes: number): Promise<void> {
+  async addJournal(): Promise<JournalRead> {
+    const { disk, root } = this.#settings
     // Cameras whose line in the journal is lost keep the folder their files are in; a line that is there overrules it.
     for (const { camera, folder } of this.#folders.values()) {
       this.#batch.putCamera(camera, { folder, folders: [folder] })
     }
     // What entries take away must be found in the index.
     await this.#flush()
-    for (const [at, entry] of entries.entries()) {
-      // What it dates is looked up in the index.
-      if (entry.type === 'dated-ledger' && entries[at - 1]?.type !== 'dated-ledger') await this.#flush()
-      // Files come with the times they were moved to.
-      if (entry.type !== 'dated-file') applyEntry(this.#batch, entry, true)
-    }
-    if (bytes > 0) this.#batch.putMeta('journal', String(bytes))
+    let before: JournalEntry['type'] | undefined
+    const read = await readJournal(disk, join(root, JOURNAL_PATH), async (entries) => {
+      for (const entry of entries) {
+        // What it dates is looked up in the index.
+        if (entry.type === 'dated-ledger' && before !== 'dated-ledger') await this.#flush()
+        // Files come with the times they were moved to.
+        if (entry.type !== 'dated-file') applyEntry(this.#batch, entry, true)
+        before = entry.type
+      }
+      await this.#flush()
+    })
+    if (read.bytes > 0) this.#batch.putMeta('journal', String(read.bytes))
     await this.#flush()
     for (const { camera, log, seq } of [...this.#index.damaged()]) {
       if (!(await this.#isStillDamaged(camera, log, seq))) this.#batch.removeDamaged(camera, log, seq)
     }
     await this.#flush()
+    return read
   }
 
   /** False when it was put back since, or has expired. */
