@@ -122,7 +122,10 @@ test(`${LIVES} times ${LIFE_S} s of footage, with faults (HOMEWARD_SEED=${SEED})
   let [fragments, blows] = [0, 0]
   for (let life = 0; life < LIVES; life++) {
     if (life === WARM_UP_LIVES) before = await held()
-    const done = await live(seededRandom(SEED + life))
+    const done = await live(seededRandom(SEED + life)).catch((error: Error) => {
+      error.message = `${error.message}, in the life of HOMEWARD_SEED=${SEED + life}`
+      throw error
+    })
     fragments += done.fragments
     blows += done.blows
   }

@@ -149,12 +149,13 @@ export class Archive {
       throw new HomewardError('INTERNAL', 'store takes fragments of the camera that is named')
     }
     await this.#ensureFolder(camera)
-    // From here to where it is pending nothing waits: whoever dates its boot anew finds it.
-    // The header's own fields share memory with the whole record, and what is entered stays as long as its file is open.
-    const placed = this.#place(camera, header, header.durationUs, receivedUs)
-    const arrived = arrive(this.#inits, { ...placed, camera }, payload, receivedUs)
     const name = `${toHex(camera)}/${header.log}/${header.seq}`
+    let arrived: Arrived
     for (;;) {
+      // From here to where it is pending nothing waits: whoever dates its boot anew finds it.
+      // The header's own fields share memory with the whole record, and what is entered stays as long as its file is open.
+      const placed = this.#place(camera, header, header.durationUs, receivedUs)
+      arrived = arrive(this.#inits, { ...placed, camera }, payload, receivedUs)
       const known = this.#known(arrived)
       if (known === 'duplicate') return (await this.#healed(arrived)) ? 'stored' : known
       if (known === 'conflict') return this.#keepConflict(arrived)
