@@ -410,7 +410,8 @@ export class Archive {
     signal?: AbortSignal,
   ): Promise<Pick<VerifyReport, 'fragments' | 'bytes' | 'damaged' | 'missing'>> {
     const { disk, root } = this.#settings
-    return checkOneFile({ disk, root, index: this.#index, onCard: () => [] }, file, pace, signal)
+    const settled = () => this.#finish(() => false)
+    return checkOneFile({ disk, root, index: this.#index, onCard: () => [], settled }, file, pace, signal)
   }
 
   /** The file that holds the fragment. */
@@ -527,7 +528,9 @@ export class Archive {
 
   verify(options: VerifyOptions): Promise<VerifyReport> {
     const { disk, root } = this.#settings
-    return verifyArchive({ disk, root, index: this.#index, onCard: (camera) => this.#waiting(camera) }, options)
+    const onCard = (camera: Uint8Array) => this.#waiting(camera)
+    const settled = () => this.#finish(() => false)
+    return verifyArchive({ disk, root, index: this.#index, onCard, settled }, options)
   }
 
   exportSpan(options: ExportOptions): Promise<ExportResult> {

@@ -46,7 +46,7 @@ export function undatedBoots(index: ArchiveIndex): { readonly camera: Uint8Array
 
 /**
  * What has no date, or also what has a wrong one, of one boot. Rejects when the disk does; what was done until then is done.
- * False when something has to wait for the next start: a file whose end the disk did not let be put right.
+ * `next-start`: something has to wait for it, a file whose end the disk did not let be put right.
  */
 export async function dateAnew(
   parts: DatingParts,
@@ -54,18 +54,18 @@ export async function dateAnew(
   boot: string,
   clock: BootClock,
   which: 'undated' | 'all',
-): Promise<boolean> {
+): Promise<'done' | 'next-start'> {
   const { index, finish, submit } = parts
   const differs = (row: IndexedFile['row']) => Math.abs(row.startUs - wallAt(clock, row.monoUs)) > SKEW_US
   const isWrong = (row: IndexedFile['row']) => row.boot === boot && (!row.dated || (which === 'all' && differs(row)))
   await finish(camera, boot, ({ id, plannedRow }) => equalBytes(id.camera, camera) && isWrong(plannedRow))
   const files: IndexedFile[] = []
   let looked = 0
-  let isDone = true
+  let leftOpen = false
   for (const file of which === 'all' ? index().allFiles(camera) : index().undatedFiles(camera)) {
     if (isWrong(file.row)) {
-      if (file.row.state === 'closed') files.push(file)
-      else if (file.row.state === 'open') isDone = false
+      if (file.row.state === 'open') leftOpen = true
+      else files.push(file)
     }
     // Years of footage: whatever else is to be done comes in between.
     if (++looked % LOOK_ROWS === 0) await nextTurn()
@@ -86,7 +86,7 @@ export async function dateAnew(
   }
   await parts.alone(() => enter(ledgerJobs(parts, camera, boot, clock)))
   if (troubles.length > 0) throw troubles[0]
-  return isDone
+  return leftOpen ? 'next-start' : 'done'
 }
 
 function ledgerJobs({ index, nowUs }: DatingParts, camera: Uint8Array, boot: string, clock: BootClock): Job[] {

@@ -29,7 +29,9 @@ interface Task {
   running: Which | undefined
   /** Runs that are under way or wait. */
   runs: number
-  /** When the last one left something undone; monotonic. */
+  /** The last one left something undone. */
+  isUndone: boolean
+  /** When it failed, monotonic; undefined when trying again would not help before the next start. */
   failedUs: number | undefined
 }
 
@@ -56,7 +58,7 @@ export class Redating {
   ask(camera: Uint8Array, boot: string, which: Redate): Promise<void> {
     if (which === undefined || this.#closed) return Promise.resolve()
     const key = `${toHex(camera)}/${boot}`
-    const fresh: Task = { camera, boot, next: which, running: undefined, runs: 0, failedUs: undefined }
+    const fresh: Task = { camera, boot, next: which, running: undefined, runs: 0, isUndone: false, failedUs: undefined }
     const task = this.#tasks.get(key) ?? fresh
     this.#tasks.set(key, task)
     if (which === 'all') task.next = which
@@ -91,22 +93,23 @@ export class Redating {
     const { camera, boot, next } = task
     task.running = next
     task.next = 'undated'
-    const isDone = await this.#date(camera, boot, next)
+    const result = await this.#date(camera, boot, next)
     task.running = undefined
     task.runs -= 1
-    task.failedUs = isDone ? undefined : this.#parts.monoUs()
-    if (!isDone && next === 'all') task.next = 'all'
-    if (isDone && task.runs === 0) this.#tasks.delete(key)
+    task.isUndone = result !== 'done'
+    task.failedUs = result === 'failed' ? this.#parts.monoUs() : undefined
+    if (task.isUndone && next === 'all') task.next = 'all'
+    if (!task.isUndone && task.runs === 0) this.#tasks.delete(key)
     await this.#note()
   }
 
-  async #date(camera: Uint8Array, boot: string, which: Which): Promise<boolean> {
+  async #date(camera: Uint8Array, boot: string, which: Which): Promise<'done' | 'next-start' | 'failed'> {
     try {
       const clock = this.#parts.clockOf(camera, boot)
-      return clock === undefined || (await dateAnew(this.#parts, camera, boot, clock, which))
+      return clock === undefined ? 'done' : await dateAnew(this.#parts, camera, boot, clock, which)
     } catch {
       // The disk: footage tells of it, too.
-      return false
+      return 'failed'
     }
   }
 
@@ -125,8 +128,8 @@ export class Redating {
   }
 
   /** Each boot is asked about when its first footage comes: mostly there is nothing to be dated. */
-  #isWorthNoting({ camera, boot, next, running, failedUs }: Task): boolean {
-    if (next === 'all' || running === 'all' || failedUs !== undefined) return true
+  #isWorthNoting({ camera, boot, next, running, isUndone }: Task): boolean {
+    if (next === 'all' || running === 'all' || isUndone) return true
     const index = this.#parts.index()
     return [...index.undatedFiles(camera), ...index.undatedLedger(camera)].some(({ row }) => row.boot === boot)
   }

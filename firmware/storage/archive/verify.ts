@@ -75,6 +75,8 @@ interface Parts {
   readonly index: ArchiveIndex
   /** What waits on a camera, as it said last. */
   readonly onCard: (camera: Uint8Array) => readonly WaitingSpan[]
+  /** Resolves when the index says what is on the disk now: a file is deleted, or renamed, before its rows are. */
+  readonly settled: () => Promise<void>
 }
 
 /** May run while fragments are being stored. Throws CANCELLED. */
@@ -145,7 +147,7 @@ class Run {
   }
 
   async checkFile(found: IndexedFile): Promise<void> {
-    const { disk, root, index } = this.#parts
+    const { disk, root, index, settled } = this.#parts
     const { row, id } = found
     this.files++
     try {
@@ -157,7 +159,8 @@ class Run {
       }
     } catch (error) {
       checkSignal(this.#options.signal, 'verifying')
-      // Deleted while this was running.
+      // Deleted, or dated anew, while this was running.
+      if (systemCode(error) === 'ENOENT') await settled().catch(() => undefined)
       if (index.file(id) === undefined) return
       const finding = ofFile(found, error instanceof Error ? error.message : String(error))
       if (systemCode(error) === 'ENOENT') this.missing.push(finding)
@@ -197,6 +200,7 @@ class Run {
       onProgress?.({ files, fragments: done, bytes, percent: this.#percent(done) })
       await this.#pace?.(fragment.bytes)
     }
+    if (this.#parts.index.file(id) === undefined) return
     if (fragments.length !== row.fragments) {
       this.missing.push(ofFile(found, `${row.fragments} fragments expected, ${fragments.length} are in the index`))
     }
