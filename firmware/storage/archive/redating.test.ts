@@ -17,6 +17,7 @@ import {
   SECOND,
   T0,
 } from './archive-fixture.ts'
+import type { IndexedFile } from './index.ts'
 import { RETRY_US } from './redating.ts'
 
 const BOOT2 = 'b007000000000002'
@@ -150,6 +151,32 @@ test('footage of an earlier boot that seemed to come from the future is dated on
   await archive.settledDates()
   assert.equal(startsOf(rig), [-1, 0, 1])
   await archive.close()
+})
+
+test('a file that has its new name, but not yet in the index, is neither missing nor unknown', async () => {
+  const rig = await makeRig()
+  for (let seq = 0; seq < 3; seq++) await rig.store({ seq, run: seq, ...UNDATED })
+  await rig.archive.expire(rig.archive.undatedFiles(CAMERA)[0] as IndexedFile, 'old')
+  let release = () => {}
+  const renamed = new Promise<void>((resolve) => {
+    const unwatch = rig.disk.watch(({ operation }) => {
+      if (operation !== 'rename') return
+      unwatch()
+      const fault = rig.disk.arm({ on: 'syncDir', hang: true, times: Number.POSITIVE_INFINITY })
+      release = () => fault.release()
+      resolve()
+    })
+  })
+  const dated = say(rig, 3600 * SECOND)
+  await renamed
+  const verified = rig.archive.verify({ deep: true })
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  release()
+  const { damaged, missing, unindexed, accounts } = await verified
+  assert.equal([damaged, missing, unindexed], [[], [], []])
+  assert.equal(accounts[0]?.counts, { stored: 2, expired: 1 })
+  await dated
+  await rig.archive.close()
 })
 
 test.run()

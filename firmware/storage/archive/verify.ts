@@ -13,6 +13,7 @@ import { accountOf, type Counts, countStates, type Outage, outagesOf } from './a
 import { checkSignal } from './disk-errors.ts'
 import { sha256 } from './hash.ts'
 import { type ArchiveIndex, type IndexedFile, withRanges } from './index.ts'
+import { fileOf } from './mend.ts'
 import type { LedgerRow } from './rows.ts'
 import { type Damage, readEntry, readInit, type SoundEntry, scanFile } from './scan.ts'
 import { footageFiles } from './tree.ts'
@@ -93,7 +94,8 @@ export async function verifyArchive(parts: Parts, options: VerifyOptions): Promi
     await run.checkFile(file)
   }
   for (const { row } of index.openFiles()) unknown.delete(row.path)
-  for (const path of unknown) await run.describeUnknown(path)
+  if (unknown.size > 0) await parts.settled().catch(() => undefined)
+  for (const path of unknown) await run.checkUnknown(path)
   const gaps = [...index.allLedger(camera)].map((found) => ({ ...found.row, camera: toHex(found.camera) }))
   run.checkRanges(gaps)
   const accounts = run.accounts(gaps)
@@ -127,6 +129,8 @@ class Run {
   readonly unindexed: Finding[] = []
   /** Numbers with a row, by camera and log. */
   readonly #stored = new Map<string, Range[]>()
+  /** Paths of files that were checked out of turn. */
+  readonly #followed = new Set<string>()
   readonly #parts: Parts
   readonly #options: VerifyOptions
 
@@ -147,29 +151,44 @@ class Run {
   }
 
   async checkFile(found: IndexedFile): Promise<void> {
+    if (this.#followed.delete(found.row.path)) return
     const { disk, root, index, settled } = this.#parts
     const { row, id } = found
     this.files++
     try {
       const file = await disk.open(join(root, row.path), 'read')
       try {
-        await this.#checkFragments(found, file)
+        if (await this.#checkFragments(found, file)) return
       } finally {
         await file.close()
       }
     } catch (error) {
       checkSignal(this.#options.signal, 'verifying')
-      // Deleted, or dated anew, while this was running.
       if (systemCode(error) === 'ENOENT') await settled().catch(() => undefined)
-      if (index.file(id) === undefined) return
-      const finding = ofFile(found, error instanceof Error ? error.message : String(error))
-      if (systemCode(error) === 'ENOENT') this.missing.push(finding)
-      else this.damaged.push(finding)
-      this.#count(found, row.firstSeq, row.lastSeq)
+      if (index.file(id) !== undefined) {
+        const finding = ofFile(found, error instanceof Error ? error.message : String(error))
+        if (systemCode(error) === 'ENOENT') this.missing.push(finding)
+        else this.damaged.push(finding)
+        this.#count(found, row.firstSeq, row.lastSeq)
+        return
+      }
     }
+    this.files--
+    await this.#follow(found)
   }
 
-  async #checkFragments(found: IndexedFile, file: DiskFile): Promise<void> {
+  /** Deleted while this was running, or dated anew: then it is checked where it is now, and passed over when its turn comes. */
+  async #follow({ id, row }: IndexedFile): Promise<void> {
+    const { index } = this.#parts
+    const fragment = index.fragment(id.camera, id.log, row.firstSeq)
+    const now = fragment === undefined ? undefined : fileOf(index, id.camera, id.log, fragment)
+    if (now === undefined) return
+    await this.checkFile(now)
+    this.#followed.add(now.row.path)
+  }
+
+  /** False when the file has got another place in the index meanwhile, or none. */
+  async #checkFragments(found: IndexedFile, file: DiskFile): Promise<boolean> {
     const { id, row } = found
     const { deep, signal, onProgress } = this.#options
     const size = await file.size()
@@ -179,6 +198,7 @@ class Run {
     }
     const { index } = this.#parts
     const fragments = index.fragmentsOf(found)
+    if (index.file(id) === undefined) return false
     for (const { seq, row: fragment } of fragments) {
       checkSignal(signal, 'verifying')
       const there = await this.#read(file, init, fragment.offset, size)
@@ -200,17 +220,17 @@ class Run {
       onProgress?.({ files, fragments: done, bytes, percent: this.#percent(done) })
       await this.#pace?.(fragment.bytes)
     }
-    if (this.#parts.index.file(id) === undefined) return
     if (fragments.length !== row.fragments) {
       this.missing.push(ofFile(found, `${row.fragments} fragments expected, ${fragments.length} are in the index`))
     }
-    if (row.state === 'open' || this.#parts.index.file(id)?.state === 'open') return
+    if (row.state === 'open' || this.#parts.index.file(id)?.state === 'open') return true
     for await (const rest of scanFile(file, init, row.bytes, size, { deep, resync: true, signal })) {
       if (rest.kind === 'damaged') this.damaged.push(ofFile(found, `behind its last fragment: ${rest.why}`))
       if (rest.kind === 'entry') {
         this.unindexed.push({ ...ofFile(found, 'not in the index'), first: rest.entry.seq, last: rest.entry.seq })
       }
     }
+    return true
   }
 
   /** A sector that cannot be read damages what is in it, not the whole file. */
@@ -223,9 +243,14 @@ class Run {
     }
   }
 
-  /** A file that no row knows: says at least whose it is, when that can be read. */
-  async describeUnknown(path: string): Promise<void> {
-    const { disk, root } = this.#parts
+  /** A file that no row knew: says at least whose it is, when that can be read. One that was moved meanwhile is checked. */
+  async checkUnknown(path: string): Promise<void> {
+    const known = await this.#describeUnknown(path)
+    if (known !== undefined) await this.checkFile(known)
+  }
+
+  async #describeUnknown(path: string): Promise<IndexedFile | undefined> {
+    const { disk, root, index } = this.#parts
     const why = 'the index does not know this file'
     const nobody = { camera: '', log: '', first: 0, last: 0, path, why }
     try {
@@ -237,16 +262,20 @@ class Run {
         if (entry === undefined) this.unindexed.push(nobody)
         else {
           const { camera, log, seq } = entry
+          const row = index.fragment(camera, log, seq)
+          const known = row === undefined ? undefined : fileOf(index, camera, log, row)
+          if (known?.row.path === path) return known
           this.unindexed.push({ camera: toHex(camera), log, first: seq, last: seq, path, why })
         }
       } finally {
         await file.close()
       }
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return
+      if (systemCode(error) === 'ENOENT') return undefined
       if (!isHomewardError(error) && systemCode(error) === undefined) throw error
       this.unindexed.push(nobody)
     }
+    return undefined
   }
 
   accounts(gaps: readonly LedgerFinding[]): CameraAccount[] {
