@@ -10,7 +10,7 @@ import { type BootClock, wallAt } from './boot-clock.ts'
 import { SKEW_US } from './dating.ts'
 import type { ArchiveIndex, IndexedFile } from './index.ts'
 import { type Job, promised } from './jobs.ts'
-import type { FileDatedEntry, LedgerDatedEntry } from './journal-entry.ts'
+import type { FileDatedEntry, LedgerDatedEntry, SinceDatedEntry } from './journal-entry.ts'
 import type { FileId } from './keys.ts'
 import { fileFolder, fileName, type Stamp } from './names.ts'
 import type { OpenFile } from './open-file.ts'
@@ -28,6 +28,7 @@ export interface DatingParts {
   /** Closes open files of the boot and waits for it. */
   readonly finish: (camera: Uint8Array, boot: string, which: (file: OpenFile) => boolean) => Promise<void>
   readonly submit: (job: Job) => Promise<void>
+  readonly clockOf: (camera: Uint8Array, boot: string) => BootClock | undefined
   /** Nothing is deleted meanwhile, nor entered into the ledger without a date. */
   readonly alone: (work: () => Promise<void>) => Promise<void>
 }
@@ -85,6 +86,7 @@ export async function dateAnew(
     await nextTurn()
   }
   await parts.alone(() => enter(ledgerJobs(parts, camera, boot, clock)))
+  await parts.alone(async () => enter(await sinceJobs(parts, camera, boot)))
   if (troubles.length > 0) throw troubles[0]
   return leftOpen ? 'next-start' : 'done'
 }
@@ -101,6 +103,29 @@ function ledgerJobs({ index, nowUs }: DatingParts, camera: Uint8Array, boot: str
     }
     return { kind: 'ledger', entry, aside: [], ...promised() }
   })
+}
+
+/** Times in which the camera was off, of which it is known only now when they began. */
+async function sinceJobs(
+  { index, nowUs, clockOf }: DatingParts,
+  camera: Uint8Array,
+  boot: string,
+): Promise<readonly Job[]> {
+  const jobs: Job[] = []
+  let looked = 0
+  for (const { row } of index().allLedger(camera)) {
+    if (++looked % LOOK_ROWS === 0) await nextTurn()
+    const { since, dated, log, first, startUs: fromStartUs } = row
+    if (since === undefined || !dated || (since.boot !== boot && row.boot !== boot)) continue
+    const clock = clockOf(camera, since.boot)
+    if (clock === undefined) continue
+    const startUs = Math.min(fromStartUs, wallAt(clock, since.monoUs))
+    const entry: SinceDatedEntry = {
+      ...{ type: 'dated-since', atUs: nowUs(), camera: toHex(camera), log, first, fromStartUs, startUs },
+    }
+    jobs.push({ kind: 'ledger', entry, aside: [], ...promised() })
+  }
+  return jobs
 }
 
 /** Undefined when the file is gone, not where its row says, or something stands where it would go. */

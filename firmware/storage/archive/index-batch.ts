@@ -5,7 +5,7 @@ import { type ClockSegment, extendClock } from './clock-segments.ts'
 import { EXPIRED_ROW_US, withExpired } from './expired-rows.ts'
 import { type ArchiveIndex, CLOCK_META, metaKey, type RangeTable, withRanges } from './index.ts'
 import type { Change } from './index-store.ts'
-import type { FileDatedEntry, LedgerDatedEntry } from './journal-entry.ts'
+import type { FileDatedEntry, LedgerDatedEntry, SinceDatedEntry } from './journal-entry.ts'
 import {
   bootKey,
   type FileId,
@@ -178,6 +178,17 @@ export class IndexBatch {
     }
   }
 
+  /** The camera was off for longer than was known. Nothing happens when the entry is not where it was. */
+  extendOff(camera: Uint8Array, { log, first, fromStartUs, startUs }: SinceDatedEntry): void {
+    const kind = 'gap' as const
+    const key = ledgerKey(camera, { dated: true, startUs: fromStartUs, log, first, kind }, '')
+    const row = this.#index.ledgerRow(key)
+    if (row?.since === undefined) return
+    const { since: _, ...known } = row
+    this.#remove('ledger', key)
+    this.putLedger(camera, { ...known, startUs, note: '' }, '')
+  }
+
   putCamera(camera: Uint8Array, row: CameraRow): void {
     this.#put('cameras', camera, encodeJson(row))
   }
@@ -281,7 +292,11 @@ function isNear(
 }
 
 /** One entry per kind and content for each number: entering the same again changes nothing. */
-export function ledgerKey(camera: Uint8Array, row: LedgerRow, hash: string): Uint8Array {
+export function ledgerKey(
+  camera: Uint8Array,
+  row: Pick<LedgerRow, 'dated' | 'startUs' | 'log' | 'first' | 'kind'>,
+  hash: string,
+): Uint8Array {
   return joinKey(
     timeKey(camera, row.dated ? row.startUs : 0),
     fromHex(row.log),

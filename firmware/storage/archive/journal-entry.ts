@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { fromHex } from '../../wire/bytes.ts'
 import type { IndexBatch } from './index-batch.ts'
-import { type BootRow, LEDGER_KINDS, type LedgerKind, type LedgerRow } from './rows.ts'
+import { type BootRow, LEDGER_KINDS, type LedgerKind, type LedgerRow, type Since } from './rows.ts'
 
 /** A camera got a folder for its new files. */
 export interface CameraEntry {
@@ -40,6 +40,8 @@ export interface LedgerEntry {
   readonly receivedUs?: number
   /** `damaged`: the whole file is gone. Otherwise its fragments are there, but not as they were captured. */
   readonly gone?: boolean
+  /** `gap` for a time in which the camera was off, which began by a boot whose clock is not known yet. */
+  readonly since?: Since
 }
 
 /** A span that retention leaves alone from now on, or no longer. */
@@ -106,6 +108,18 @@ export interface LedgerDatedEntry {
   readonly shiftUs: number
 }
 
+/** It got known since when a camera was off. */
+export interface SinceDatedEntry {
+  readonly type: 'dated-since'
+  readonly atUs: number
+  readonly camera: string
+  readonly log: string
+  readonly first: number
+  /** As in its key before, and from now on. */
+  readonly fromStartUs: number
+  readonly startUs: number
+}
+
 /** Something about a file that a person may want to know later; no rows follow from it. */
 export interface NoteEntry {
   readonly type: 'cut' | 'doubtful' | 'unreadable'
@@ -121,6 +135,7 @@ export type JournalEntry =
   | BootEntry
   | FileDatedEntry
   | LedgerDatedEntry
+  | SinceDatedEntry
   | NoteEntry
   | LockEntry
   | KeepEntry
@@ -181,6 +196,11 @@ export function decodeLines(bytes: Uint8Array): Lines {
   return { entries, goodBytes, damaged }
 }
 
+/** What it changes is looked up in the index: whatever came before it must be there. */
+export function needsIndex({ type }: JournalEntry): boolean {
+  return type === 'dated-ledger' || type === 'dated-since'
+}
+
 /** Adds the rows that follow from an entry. The same when it happens and, with `rebuilding`, when the index is made anew. */
 export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = false): void {
   if (entry.type === 'camera') {
@@ -208,6 +228,7 @@ export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = 
   }
   if (entry.type === 'dated-file') batch.dateFile(fromHex(entry.camera), entry)
   if (entry.type === 'dated-ledger') batch.dateLedger(fromHex(entry.camera), entry)
+  if (entry.type === 'dated-since') batch.extendOff(fromHex(entry.camera), entry)
   if (!isLedgerEntry(entry)) return
   const camera = fromHex(entry.camera)
   if (entry.type === 'expired') batch.putExpiredRow(camera, ledgerRowOf(entry))
@@ -228,6 +249,7 @@ export function applyEntry(batch: IndexBatch, entry: JournalEntry, rebuilding = 
 }
 
 export function ledgerRowOf(entry: LedgerEntry): LedgerRow {
-  const { type: kind, log, first, last, dated, boot, startUs, endUs, reason, note, path, atUs } = entry
-  return { kind, log, first, last, dated, boot, startUs, endUs, reason, note, path, atUs }
+  const { type: kind, log, first, last, dated, boot, startUs, endUs, reason, note, path, atUs, since } = entry
+  const row = { kind, log, first, last, dated, boot, startUs, endUs, reason, note, path, atUs }
+  return since === undefined ? row : { ...row, since }
 }

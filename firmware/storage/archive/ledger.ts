@@ -44,9 +44,13 @@ export function offOf(header: RecordHeader, since: Stamp, atUs: number): LedgerE
   const until = { ...timesOf(header, 0), reason: 'camera-off' }
   const sameScale = isDated(header) ? isDated(since) : since.boot === header.boot
   const startUs = sameScale ? Math.min(until.startUs, scaleUs(since)) : until.startUs
-  const note = sameScale ? '' : 'since when is not known'
-  return { type: 'gap', atUs, camera: toHex(camera), log, first: seq, last: seq, ...until, startUs, note, ...NOTHING }
+  const entry = { type: 'gap', atUs, camera: toHex(camera), log, first: seq, last: seq, ...until, startUs } as const
+  if (sameScale) return { ...entry, note: '', ...NOTHING }
+  return { ...entry, note: SINCE_UNKNOWN, ...NOTHING, since: { boot: since.boot, monoUs: since.monoUs } }
 }
+
+/** Until the clock of the boot before is known. */
+const SINCE_UNKNOWN = 'since when is not known'
 
 const NOTHING = { path: '', hash: '' }
 

@@ -14,11 +14,14 @@ import {
   mediaAt,
   type Plan,
   type Rig,
+  ROOT,
   SECOND,
   T0,
 } from './archive-fixture.ts'
 import type { IndexedFile } from './index.ts'
+import { FakeIndexHome } from './index-store-fake.ts'
 import { RETRY_US } from './redating.ts'
+import { reindexArchive } from './reindex.ts'
 
 const BOOT2 = 'b007000000000002'
 /** UTC at the monotonic zero of the fixture's boot. */
@@ -151,6 +154,27 @@ test('footage of an earlier boot that seemed to come from the future is dated on
   await archive.settledDates()
   assert.equal(startsOf(rig), [-1, 0, 1])
   await archive.close()
+})
+
+test('since when a camera was off is told once the clock of the boot before is known, also in a rebuilt index', async () => {
+  const rig = await makeRig()
+  const { archive, disk, clock } = rig
+  const off = headerOf({ seq: 0, kind: 'gap', log: LOG2, durationUs: 0 })
+  await archive.gap(CAMERA, off, 'camera-off', '', { boot: BOOT2, monoUs: 100 * SECOND, wallUs: 0, clock: 'none' })
+  const outages = () => archive.ledgerCounts()[0]?.outages['camera-off']
+  assert.equal(outages(), { count: 0, durationUs: 0 })
+  // Footage of that boot, from when it had learned the time: it was off for 20 minutes, less the 10 s of its last footage.
+  await rig.store({ seq: 0, boot: BOOT2, monoUs: 90 * SECOND, wallUs: T0 - 1210 * SECOND })
+  await archive.settledDates()
+  assert.equal(outages(), { count: 1, durationUs: 1200 * SECOND })
+  const [span] = archive.timeline(CAMERA, T0 - 3600 * SECOND, T0 + 3600 * SECOND).ledger
+  assert.equal([span?.fromUs, span?.toUs], [T0 - 1200 * SECOND, T0])
+  await archive.close()
+  const home = new FakeIndexHome()
+  await reindexArchive({ disk, clock, root: ROOT, minFreeBytes: 0, commitDelayMs: 0, index: home })
+  const again = await makeRig({ disk, home })
+  assert.equal(again.archive.dumpIndex(), archive.dumpIndex())
+  await again.archive.close()
 })
 
 test('a file that has its new name, but not yet in the index, is neither missing nor unknown', async () => {

@@ -3,7 +3,6 @@
  * neither a power cut nor a failing disk leaves footage without a date, or with a wrong one, for good.
  */
 import { fromHex, toHex } from '../../wire/bytes.ts'
-import type { BootClock } from './boot-clock.ts'
 import type { Redate } from './boots.ts'
 import { type DatingParts, dateAnew } from './date-anew.ts'
 import type { IndexBatch } from './index-batch.ts'
@@ -16,7 +15,6 @@ export const DATING_META = 'dating'
 
 export interface RedatingParts extends DatingParts {
   readonly monoUs: () => number
-  readonly clockOf: (camera: Uint8Array, boot: string) => BootClock | undefined
 }
 
 type Which = NonNullable<Redate>

@@ -14,7 +14,7 @@ import { extendedFileRow, fileIdOf, firstFileRow, fragmentRowOf, mfraEntries } f
 import { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
 import { type JournalRead, readJournal } from './journal.ts'
-import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
+import { applyEntry, type FileDatedEntry, type JournalEntry, needsIndex } from './journal-entry.ts'
 import { fileOf } from './mend.ts'
 import { JOURNAL_PATH, parentOf } from './names.ts'
 import { removeIfThere } from './open-file.ts'
@@ -268,7 +268,7 @@ class Build {
     const read = await readJournal(disk, join(root, JOURNAL_PATH), async (entries) => {
       for (const entry of entries) {
         // What it dates is looked up in the index.
-        if (entry.type === 'dated-ledger' && before !== 'dated-ledger') await this.#flush()
+        if (needsIndex(entry) && before !== entry.type) await this.#flush()
         // Files come with the times they were moved to.
         if (entry.type !== 'dated-file') applyEntry(this.#batch, entry, true)
         before = entry.type

@@ -119,6 +119,14 @@ export interface LedgerRow {
   readonly path: string
   /** When it was entered, by the storage device's clock. */
   readonly atUs: number
+  /** Of a time in which the camera was off: when that began, by a boot whose clock is not known yet. */
+  readonly since?: Since
+}
+
+/** A moment of another boot than the row's. */
+export interface Since {
+  readonly boot: string
+  readonly monoUs: number
 }
 
 export interface TotalsRow {

@@ -8,7 +8,7 @@ import { ArchiveIndex } from './index.ts'
 import { IndexBatch } from './index-batch.ts'
 import type { IndexHome } from './index-store.ts'
 import { Journal } from './journal.ts'
-import { applyEntry, type FileDatedEntry, type JournalEntry } from './journal-entry.ts'
+import { applyEntry, type FileDatedEntry, type JournalEntry, needsIndex } from './journal-entry.ts'
 import { acquireLock, type Lock } from './lock.ts'
 import { JOURNAL_PATH, LOCK_PATH, PRIVATE_FOLDER } from './names.ts'
 import { removeIfThere } from './open-file.ts'
@@ -113,7 +113,7 @@ async function replay(
   let batch = new IndexBatch(index)
   for (const entry of entries) {
     if (entry.type === 'dated-file') await finishRename(disk, root, entry)
-    if (entry.type === 'dated-file' || entry.type === 'dated-ledger') {
+    if (entry.type === 'dated-file' || needsIndex(entry)) {
       // Its rows are read from the index, which may have them from this very batch.
       await index.commit(batch.changes())
       batch = new IndexBatch(index)
