@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { DiskFile } from '../../platform/disk.ts'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
-import { HomewardError, isHomewardError } from '../../wire/errors.ts'
+import { HomewardError } from '../../wire/errors.ts'
 import { missingFrom, type Range } from '../../wire/ranges.ts'
 import type { RecordHeader } from '../../wire/record.ts'
 import type { CameraMoment, WaitingSpan } from '../../wire/session.ts'
@@ -15,29 +15,30 @@ import { Boots } from './boots.ts'
 import { CameraFolders } from './cameras.ts'
 import type { ClockSegment } from './clock-segments.ts'
 import { GroupCommit } from './commit.ts'
+import { type DamagedFragment, fileWith, giveUpDamaged, lastReceivedUs, noteDamaged, noteGone } from './damage.ts'
 import { undatedBoots } from './date-anew.ts'
 import { diskError } from './disk-errors.ts'
 import { type ExportOptions, type ExportResult, exportSpan } from './export.ts'
 import { type FilmPlan, type FilmSpan, planFilm } from './film-plan.ts'
 import { filmBytes } from './film-stream.ts'
-import { sha256 } from './hash.ts'
 import { IdleCloser } from './idle.ts'
-import { type Arrived, arrive, type FragmentPayload, InitCache } from './incoming.ts'
+import type { FragmentPayload } from './incoming.ts'
 import { ArchiveIndex, type IndexedFile, type IndexedFragment } from './index.ts'
 import { type IndexBatch, ledgerKey } from './index-batch.ts'
-import { type FragmentJob, type Job, type LedgerJob, promised } from './jobs.ts'
+import { type Job, type LedgerJob, promised } from './jobs.ts'
 import { type BootEntry, type CameraEntry, isLedgerEntry, type JournalEntry, ledgerRowOf } from './journal-entry.ts'
 import type { FileId } from './keys.ts'
-import { conflictOf, damageOf, expiryOf, gapOf, offOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
-import { fileOf, mendFragment } from './mend.ts'
+import { conflictOf, expiryOf, gapOf, offOf, quarantineOf, type RecordName, type SetApart } from './ledger.ts'
+import { isLocked, type Lock, lockEntry, lockOf } from './locks.ts'
 import type { Stamp } from './names.ts'
 import type { OpenFile } from './open-file.ts'
 import { type ArchiveOptions, type Settings, settingsOf } from './options.ts'
 import { Redating } from './redating.ts'
 import { type ReindexOptions, type ReindexReport, rebuildIndex } from './reindex.ts'
 import { roomFor } from './room.ts'
-import type { DamagedRow, KeepRow, LockRow } from './rows.ts'
+import type { KeepRow } from './rows.ts'
 import { type Started, startArchive } from './start.ts'
+import { type StoreResult, Storing } from './storing.ts'
 import { buildTimeline, type Timeline } from './timeline.ts'
 import { type CameraTotals, totalsOf } from './totals.ts'
 import { Turns } from './turns.ts'
@@ -45,18 +46,9 @@ import { checkOneFile, type VerifyOptions, type VerifyReport, verifyArchive } fr
 import { placeWaiting, undatedSpan } from './waiting.ts'
 import { Writer } from './writer.ts'
 
-export interface Lock extends LockRow {
-  readonly camera: Uint8Array
-}
-
-export interface DamagedFragment {
-  readonly camera: Uint8Array
-  readonly log: string
-  readonly seq: number
-  readonly row: DamagedRow
-}
-
-export type StoreResult = 'stored' | 'duplicate' | 'conflict'
+export type { DamagedFragment } from './damage.ts'
+export type { Lock } from './locks.ts'
+export type { StoreResult } from './storing.ts'
 
 /**
  * Opens the archive and puts right what a power cut left behind. Throws DISK_MISSING, DISK_WRONG, DISK_READ_ONLY,
@@ -79,8 +71,7 @@ export class Archive {
   readonly #commit: GroupCommit
   readonly #idle: IdleCloser
   readonly #cameras: CameraFolders
-  readonly #inits = new InitCache()
-  readonly #pending = new Map<string, FragmentJob>()
+  readonly #storing: Storing
   readonly #boots = new Boots(() => this.#index)
   /** What waits on each camera, as it said last. */
   readonly #onCard = new Map<string, readonly WaitingSpan[]>()
@@ -105,6 +96,15 @@ export class Archive {
     this.#commit = new GroupCommit(this.#batches, clock, settings.commitDelayMs, settings.onCommit)
     const files = () => this.#writer.files
     this.#idle = new IdleCloser(clock, settings.idleCloseMs, files, (which) => this.#finish(which))
+    this.#storing = new Storing({
+      ...{ disk, root, index: () => this.#index },
+      place: (camera, header, receivedUs) => this.#place(camera, header, header.durationUs, receivedUs),
+      submit: (job) => this.#submit(job),
+      keepConflict: (arrived) => this.#enter(conflictOf(folderOf(arrived.camera), arrived, this.#nowUs())),
+      onCameBack: () => {
+        this.#counted = undefined
+      },
+    })
     this.#redating = new Redating({
       ...{ disk, root, folderOf, index: () => this.#index },
       ...{ nowUs: () => this.#nowUs(), monoUs: () => clock.monoUs() },
@@ -149,59 +149,11 @@ export class Archive {
       throw new HomewardError('INTERNAL', 'store takes fragments of the camera that is named')
     }
     await this.#ensureFolder(camera)
-    const name = `${toHex(camera)}/${header.log}/${header.seq}`
-    let arrived: Arrived
-    for (;;) {
-      // From here to where it is pending nothing waits: whoever dates its boot anew finds it.
-      // The header's own fields share memory with the whole record, and what is entered stays as long as its file is open.
-      const placed = this.#place(camera, header, header.durationUs, receivedUs)
-      arrived = arrive(this.#inits, { ...placed, camera }, payload, receivedUs)
-      const known = this.#known(arrived)
-      if (known === 'duplicate') return (await this.#healed(arrived)) ? 'stored' : known
-      if (known === 'conflict') return this.#keepConflict(arrived)
-      const other = this.#pending.get(name)
-      if (other === undefined) break
-      await other.done.catch(() => undefined)
-    }
-    const isLedgered = this.#index.durable(camera, header.log, header.seq, header.seq).length > 0
-    const job: FragmentJob = { kind: 'fragment', arrived, ...promised() }
-    this.#pending.set(name, job)
     try {
-      await this.#submit(job)
-      if (isLedgered) this.#counted = undefined
-      return 'stored'
-    } catch (error) {
-      if (isHomewardError(error, 'NAME_CONFLICT')) return this.#keepConflict(arrived)
-      throw error
+      return await this.#storing.store(camera, header, payload, receivedUs)
     } finally {
-      this.#pending.delete(name)
       this.#idle.watch()
     }
-  }
-
-  #known({ camera, log, seq, fragmentHash }: Arrived): StoreResult | undefined {
-    const row = this.#index.fragment(camera, log, seq)
-    if (row !== undefined) return equalBytes(row.hash, fragmentHash) ? 'duplicate' : 'conflict'
-    // What was a gap is footage after all; what was deleted on purpose does not come back.
-    if (this.#index.durable(camera, log, seq, seq).length === 0) return undefined
-    return this.#index.isExpired(camera, log, seq) ? 'duplicate' : undefined
-  }
-
-  /** What is there was found damaged: it is put back. */
-  async #healed(arrived: Arrived): Promise<boolean> {
-    const { camera, log, seq } = arrived
-    if (!this.#index.isDamaged(camera, log, seq) || this.#index.fragment(camera, log, seq) === undefined) return false
-    const { disk, root } = this.#settings
-    const run = () => mendFragment({ disk, root, index: this.#index }, arrived)
-    await this.#submit({ kind: 'mend', run, ...promised() })
-    this.#counted = undefined
-    return true
-  }
-
-  async #keepConflict(arrived: Arrived): Promise<StoreResult> {
-    const folder = this.#cameras.folderOf(arrived.camera)
-    await this.#enter(conflictOf(folder, arrived, this.#nowUs()))
-    return 'conflict'
   }
 
   /**
@@ -250,7 +202,7 @@ export class Archive {
     const row = this.#index.file(id)
     if (row === undefined) return 'gone'
     if (this.isLocked({ id, row })) return 'locked'
-    const entry = expiryOf({ id, row }, this.#lastReceivedUs({ id, row }), reason, this.#nowUs())
+    const entry = expiryOf({ id, row }, lastReceivedUs(this.#index, { id, row }), reason, this.#nowUs())
     await this.#submit({ kind: 'ledger', entry, aside: [], remove: row.path, ...promised() })
     return 'expired'
   }
@@ -263,22 +215,19 @@ export class Archive {
   }
 
   /** True when a part of the file is in a locked span. */
-  isLocked({ id, row }: IndexedFile): boolean {
-    if (!row.dated) return false
-    return this.#index.locks(id.camera).some(({ row: lock }) => lock.fromUs < row.endUs && row.startUs < lock.toUs)
+  isLocked(file: IndexedFile): boolean {
+    return isLocked(this.#index, file)
   }
 
   /** Locks footage of the camera from `fromUs` up to `toUs`; what is there when it resolves stays. */
   async lock(camera: Uint8Array, fromUs: number, toUs: number, name: string): Promise<Lock> {
-    const atUs = this.#nowUs()
-    const text = `${toHex(camera)} ${fromUs} ${toUs} ${name} ${atUs}`
-    const id = toHex(sha256(new Uint8Array(Buffer.from(text)))).slice(0, 8)
-    await this.#enterNote({ type: 'lock', atUs, camera: toHex(camera), id, fromUs, toUs, name })
-    return { camera, id, fromUs, toUs, name, atUs }
+    const lock = lockOf(camera, fromUs, toUs, name, this.#nowUs())
+    await this.#enterNote(lockEntry('lock', lock, lock.atUs))
+    return lock
   }
 
-  async unlock({ camera, id, fromUs, toUs, name }: Lock): Promise<void> {
-    await this.#enterNote({ type: 'unlock', atUs: this.#nowUs(), camera: toHex(camera), id, fromUs, toUs, name })
+  async unlock(lock: Lock): Promise<void> {
+    await this.#enterNote(lockEntry('unlock', lock, this.#nowUs()))
   }
 
   /** How much of the camera's footage is kept; undefined when nobody said. */
@@ -313,10 +262,6 @@ export class Archive {
   /** When the last fragment of the file came, by the storage device's clock. */
   receivedUs({ id, row }: IndexedFile): number {
     return this.#index.fragment(id.camera, id.log, row.lastSeq)?.receivedUs ?? row.endUs
-  }
-
-  #lastReceivedUs(file: IndexedFile): number {
-    return this.#index.fragmentsOf(file).reduce((last, { row }) => Math.max(last, row.receivedUs), 0)
   }
 
   async #enterNote(entry: JournalEntry): Promise<void> {
@@ -355,52 +300,23 @@ export class Archive {
   }
 
   /** A stored fragment is not what was captured. Its camera may have it: stored again, it is put back in its place. */
-  async noteDamaged(camera: Uint8Array, log: string, seq: number, why: string): Promise<void> {
-    const row = this.#index.fragment(camera, log, seq)
-    const file = row === undefined ? undefined : fileOf(this.#index, camera, log, row)
-    if (file === undefined || this.#index.isDamaged(camera, log, seq)) return
-    const note = { path: file.row.path, why, foundUs: this.#nowUs(), state: 'asked' } as const
-    const run = async () => (rows: IndexBatch) => rows.putDamaged(camera, log, seq, note)
-    await this.#submit({ kind: 'mend', run, ...promised() })
+  noteDamaged(camera: Uint8Array, log: string, seq: number, why: string): Promise<void> {
+    return noteDamaged(this.#damageParts, camera, log, seq, why)
   }
 
   /** A file is gone, behind the archive's back. The ledger says so; what its camera still has is stored anew. */
   noteGone(file: IndexedFile): Promise<void> {
-    return this.#turns.together(() => this.#noteGone(file))
-  }
-
-  async #noteGone(file: IndexedFile): Promise<void> {
-    const { disk, root } = this.#settings
-    const row = this.#index.file(file.id)
-    if (row === undefined || row.state === 'open') return
-    if ((await disk.stat(join(root, row.path))) !== undefined) return
-    const known = { id: file.id, row }
-    const atUs = this.#nowUs()
-    const why = 'the file is gone'
-    const { camera, log } = file.id
-    const note = { path: row.path, why, foundUs: atUs, state: 'asked' } as const
-    const fragments = this.#index.fragmentsOf(known)
-    const rows = (batch: IndexBatch) => {
-      for (const { seq } of fragments) batch.putDamaged(camera, log, seq, note)
-    }
-    const damage = damageOf(known, row.firstSeq, row.lastSeq, [row.startUs, row.endUs], why, true, atUs)
-    const entry = { ...damage, receivedUs: this.#lastReceivedUs(known) }
-    await this.#submit({ kind: 'ledger', entry, aside: [], rows, ...promised() })
+    return this.#turns.together(() => noteGone(this.#damageParts, file))
   }
 
   /** Nobody has the fragment any more: the ledger says so, unless it did already. */
-  async giveUpDamaged(camera: Uint8Array, log: string, seq: number): Promise<void> {
-    const note = this.#index.damagedRow(camera, log, seq)
-    if (note === undefined || note.state === 'lost') return
-    const row = this.#index.fragment(camera, log, seq)
-    const file = row === undefined ? undefined : fileOf(this.#index, camera, log, row)
-    if (row === undefined || file === undefined) {
-      const run = async () => (rows: IndexBatch) => rows.removeDamaged(camera, log, seq)
-      return this.#submit({ kind: 'mend', run, ...promised() })
-    }
-    const span: [number, number] = [row.startUs, row.startUs + row.durationUs]
-    const entry = damageOf(file, seq, seq, span, note.why, false, this.#nowUs())
-    await this.#submit({ kind: 'ledger', entry, aside: [], ...promised() })
+  giveUpDamaged(camera: Uint8Array, log: string, seq: number): Promise<void> {
+    return giveUpDamaged(this.#damageParts, camera, log, seq)
+  }
+
+  get #damageParts() {
+    const { disk, root } = this.#settings
+    return { disk, root, index: this.#index, nowUs: this.#nowUs(), submit: (job: Job) => this.#submit(job) }
   }
 
   /** Checks every fragment of one file. `pace` is awaited after each. */
@@ -416,8 +332,7 @@ export class Archive {
 
   /** The file that holds the fragment. */
   fileOf(camera: Uint8Array, log: string, seq: number): IndexedFile | undefined {
-    const row = this.#index.fragment(camera, log, seq)
-    return row === undefined ? undefined : fileOf(this.#index, camera, log, row)
+    return fileWith(this.#index, camera, log, seq)
   }
 
   /** Something is being written right now. */
@@ -618,8 +533,7 @@ export class Archive {
 
   /** Only when there are such files, or may be as soon as what waits is written. */
   async #finishSome(camera: Uint8Array, boot: string, which: (file: OpenFile) => boolean): Promise<void> {
-    const waits = ({ arrived }: FragmentJob) => arrived.boot === boot && equalBytes(arrived.camera, camera)
-    const some = this.#writer.files.some(which) || [...this.#pending.values()].some(waits)
+    const some = this.#writer.files.some(which) || this.#storing.isPending(camera, boot)
     if (some) await this.#finish(which)
   }
 
