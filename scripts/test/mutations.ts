@@ -148,7 +148,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     breaks: 'other content under a name that is taken is kept apart',
-    file: `${ARCHIVE}/archive.ts`,
+    file: `${ARCHIVE}/storing.ts`,
     find: "equalBytes(row.hash, fragmentHash) ? 'duplicate' : 'conflict'",
     replace: "'duplicate'",
     test: `${ARCHIVE}/archive.test.ts`,
