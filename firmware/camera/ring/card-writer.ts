@@ -44,6 +44,8 @@ export class CardWriter {
   #slab = -1
   #position = 0
   #slots = new GapSlots([])
+  /** A state of the growing gap was written since the last sync. */
+  #isStateUnsynced = false
   /** Written, not yet synced. */
   #placed: Placed[] = []
   #gap: OpenGap | undefined
@@ -116,6 +118,7 @@ export class CardWriter {
   async commit(): Promise<void> {
     if (this.#placed.length === 0) return
     await this.#store.sync()
+    this.#isStateUnsynced = false
     for (const { entry, record } of this.#placed.splice(0)) {
       this.#inventory.put(entry)
       this.#parts.onKept(entry, record)
@@ -142,11 +145,14 @@ export class CardWriter {
   }
 
   async #writeGapState(gap: OpenGap): Promise<void> {
+    // Two states in one batch would go over both slots, and no synced one would be left.
+    if (this.#isStateUnsynced) await this.commit()
     const slot = this.#slots.next()
     if (slot === undefined) return
     const { meta, payload } = gap.record()
     const record = this.#seal(meta, [encodeGap(payload)])
     if (record === undefined) return
+    this.#isStateUnsynced = true
     await this.#write(meta, record, slot)
     gap.written()
   }
