@@ -322,12 +322,19 @@ function changed(call: Call): readonly [start: number, end: number] {
   return call.call === 'truncate' ? [call.bytes, SLAB_BYTES] : [0, 0]
 }
 
-/** A gap that grows is written again and again: an earlier state may go once a later one is safe, wherever it stands. */
-function outgrown({ header }: Standing, others: readonly Standing[]): boolean {
-  const { kind, seq, span } = header
+/**
+ * A gap that grows is written again and again, and once more when it ends, which may be at the length it had: a record may go
+ * once another one of at least that length is safe, wherever it stands.
+ */
+function outgrown(record: Standing, others: readonly Standing[]): boolean {
+  const { kind, seq, span } = record.header
   return others.some(
     (other) =>
-      other.state === 'synced' && other.header.kind === kind && other.header.seq === seq && other.header.span > span,
+      other !== record &&
+      other.state === 'synced' &&
+      other.header.kind === kind &&
+      other.header.seq === seq &&
+      other.header.span >= span,
   )
 }
 

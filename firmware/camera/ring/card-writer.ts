@@ -44,8 +44,6 @@ export class CardWriter {
   #slab = -1
   #position = 0
   #slots = new GapSlots([])
-  /** A state of the growing gap was written since the last sync. */
-  #isStateUnsynced = false
   /** Written, not yet synced. */
   #placed: Placed[] = []
   #gap: OpenGap | undefined
@@ -118,7 +116,6 @@ export class CardWriter {
   async commit(): Promise<void> {
     if (this.#placed.length === 0) return
     await this.#store.sync()
-    this.#isStateUnsynced = false
     for (const { entry, record } of this.#placed.splice(0)) {
       this.#inventory.put(entry)
       this.#parts.onKept(entry, record)
@@ -137,6 +134,7 @@ export class CardWriter {
     await this.writeMark()
   }
 
+  /** What was written before is synced: each caller went through `#nextSlab`. So one of the two slots holds a synced state. */
   async #join(gap: OpenGap): Promise<'gap'> {
     if (this.#gap === undefined) this.#gap = gap.because('ring-full')
     else this.#gap.absorb(gap)
@@ -145,14 +143,11 @@ export class CardWriter {
   }
 
   async #writeGapState(gap: OpenGap): Promise<void> {
-    // Two states in one batch would go over both slots, and no synced one would be left.
-    if (this.#isStateUnsynced) await this.commit()
     const slot = this.#slots.next()
     if (slot === undefined) return
     const { meta, payload } = gap.record()
     const record = this.#seal(meta, [encodeGap(payload)])
     if (record === undefined) return
-    this.#isStateUnsynced = true
     await this.#write(meta, record, slot)
     gap.written()
   }
