@@ -5,6 +5,7 @@ export class FakeSystem implements System {
   /** What the next call rejects with. */
   failure: Error | undefined
   diskLines: readonly string[] = []
+  update: string | undefined
   /** A disk so large that nobody waits for it. */
   slow = false
 
@@ -13,6 +14,10 @@ export class FakeSystem implements System {
       ['PRETTY_NAME', 'Homeward 0.1.0'],
       ['BUILD_ID', 'test'],
     ])
+  }
+
+  async updateNote(): Promise<string | undefined> {
+    return this.update
   }
 
   applyNetwork(): Promise<void> {

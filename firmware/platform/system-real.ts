@@ -16,10 +16,17 @@ const LIST_WITHIN_MS = 30_000
 /** Of `homeward-disk prepare`: nothing was touched, and it has said why. */
 const REFUSED = 3
 
+/** Of the service `health`. */
+const UPDATE_NOTE = '/run/homeward/update-note'
+
 /** A machine that runs Homeward's image. Elsewhere the tools are missing, and every answer says so. */
 export const realSystem: System = {
   async release() {
     return parseRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''))
+  },
+  async updateNote() {
+    const text = await readFile(UPDATE_NOTE, 'utf8').catch(() => '')
+    return text.trim() === '' ? undefined : text.trim()
   },
   async applyNetwork() {
     await tool('homeward-network', ['apply'], NETWORK_WITHIN_MS)

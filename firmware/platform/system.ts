@@ -3,6 +3,8 @@
 export interface System {
   /** NAME=value lines of os-release(5), unquoted. */
   release(): Promise<ReadonlyMap<string, string>>
+  /** One sentence about the last update when the machine went back from it, and why. */
+  updateNote(): Promise<string | undefined>
   /** Applies network settings that were written; rejects with what the tool said. */
   applyNetwork(): Promise<void>
   /** The disks that may take footage, a line for each, as `homeward-disk list` prints them. */

@@ -31,8 +31,8 @@ const MIB = 1024 * 1024
 const BOOT_AT_MIB = 4
 const BOOT_MIB = 60
 const SLOTS_AT_MIB = BOOT_AT_MIB + BOOT_MIB
-const STATE_AT_BYTES = [512 * 1024, 768 * 1024] as const
-const STATE_BYTES = 4096
+export const STATE_AT_BYTES = [512 * 1024, 768 * 1024] as const
+export const STATE_BYTES = 4096
 const CHUNK_BYTES = 4 * MIB
 /** The disk's identity: the same in every image of a board, for the system looks for the disk it was started from. */
 const IDENTITY = { 'qemu-arm64': '0x686d7164', raspberrypi: '0x686d7270' } as const

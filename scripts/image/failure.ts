@@ -4,6 +4,8 @@ import { errorLine, HomewardError, isUsageError } from '../../firmware/wire/erro
 /** What is no error of ours is a fault of the program, and shows where. */
 export function reportFailure(error: unknown): void {
   if (!(error instanceof HomewardError)) throw error
-  process.stderr.write(error.code === 'INTERNAL' ? `homeward: ${error.message}\n` : `homeward: ${errorLine(error)}\n`)
+  // What a tool said keeps its lines.
+  const text = error.code === 'INTERNAL' ? [error.message, error.hint].filter(Boolean).join('\n') : errorLine(error)
+  process.stderr.write(`homeward: ${text}\n`)
   process.exitCode = isUsageError(error) ? 2 : 1
 }

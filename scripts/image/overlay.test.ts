@@ -39,7 +39,7 @@ test('scripts are of ASCII, and may be executed', () => {
 })
 
 /** Runs a script of the overlay with a folder in place of the root, and programs of `fakes` before all others. */
-function run(script: string, args: readonly string[], root: string, fakes: Record<string, string>) {
+function run(script: string, args: readonly string[], root: string, fakes: Record<string, string>, input = '') {
   const bin = join(root, 'bin')
   mkdirSync(bin, { recursive: true })
   for (const [name, text] of Object.entries(fakes)) {
@@ -58,6 +58,8 @@ function run(script: string, args: readonly string[], root: string, fakes: Recor
       .replaceAll('mke2fs -q', `${bin}/mke2fs -q`)
       .replaceAll('/etc/homeward/image', `${root}/etc/image`)
       .replaceAll('exec sleep', 'echo slept')
+      // Not in any way: BusyBox has a program of that name inside.
+      .replaceAll('exec reboot', 'echo started again')
       .replaceAll('export PATH=', `export PATH=${bin}:`)
   writeFileSync(functions, moved(readFileSync(join(OVERLAY, 'common/usr/lib/homeward/functions'), 'utf8')))
   const copy = join(root, 'script')
@@ -65,6 +67,7 @@ function run(script: string, args: readonly string[], root: string, fakes: Recor
   const { status, stdout, stderr } = spawnSync('busybox', ['ash', copy, ...args], {
     encoding: 'utf8',
     cwd: root,
+    input,
     env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
   })
   return { status, stdout: stdout.trim(), stderr: stderr.trim() }
@@ -84,7 +87,8 @@ const SLOT = 'common/usr/sbin/homeward-slot'
 
 /** U-Boot's settings as files: two copies, each NAME=VALUE lines, `broken` when its checksum is wrong. */
 const BOOT_TOOLS = {
-  fw_printenv: 'copy=$(cut -d" " -f2 "$2"); sed -n "s/^$4=//p" "$PWD/state-$copy" | grep .',
+  fw_printenv:
+    'copy=$(cut -d" " -f2 "$2"); if [ $# -eq 2 ]; then grep . "$PWD/state-$copy"; else sed -n "s/^$4=//p" "$PWD/state-$copy" | grep .; fi',
   fw_setenv: 'copy=$(cut -d" " -f2 "$2"); cp "$4" "$PWD/state-$copy"; echo "$copy" >>"$PWD/writes"',
   fsync: 'exit 0',
 }
@@ -136,6 +140,89 @@ test('homeward-slot: one copy that a power cut broke does no harm, two are told'
     writeFileSync(join(root, 'state-0xc0000'), '')
     assert.match(slot('trial'), /neither copy of the boot loader's settings on \/dev\/mmcblk0 is whole/)
   })
+})
+
+test('homeward-slot: one that cannot even be read, which the boot loader passed over, does not wait for a start', () => {
+  withSlots('A', 'hw_slot=A\nhw_try=B\nhw_left=0\n', (slot) => assert.is(slot('pending'), 'no'))
+  withSlots('A', 'hw_slot=A\nhw_try=B\nhw_left=1\n', (slot) => assert.is(slot('pending'), 'yes'))
+})
+
+test('homeward-slot: the copy that a cut broke is written first, for the other is all there is', () => {
+  withSlots('A', QUIET, (slot, root) => {
+    writeFileSync(join(root, 'state-0xc0000'), '')
+    slot('try')
+    assert.is(readFileSync(join(root, 'writes'), 'utf8'), '0xc0000\n0x80000\n')
+  })
+})
+
+test('homeward-slot mend: after a cut between the copies both say what the boot loader took; whole ones are not written', () => {
+  const kept = 'hw_slot=B\nhw_try=none\nhw_left=0\n'
+  for (const [first, second, expected] of [
+    [kept, 'hw_slot=A\nhw_try=B\nhw_left=0\n', kept],
+    ['', kept, kept],
+    [kept, '', kept],
+    ['', '', kept],
+  ] as const) {
+    withSlots('B', kept, (slot, root) => {
+      writeFileSync(join(root, 'state-0x80000'), first)
+      writeFileSync(join(root, 'state-0xc0000'), second)
+      assert.match(slot('mend'), /are whole again/)
+      for (const copy of ['0x80000', '0xc0000']) assert.is(readFileSync(join(root, `state-${copy}`), 'utf8'), expected)
+      rmSync(join(root, 'writes'))
+      assert.is(slot('mend'), '')
+      assert.not.ok(existsSync(join(root, 'writes')))
+    })
+  }
+})
+
+/** What SWUpdate 2022.12 writes, and what whoever sent the update reads. */
+const REASONS: [string, RegExp][] = [
+  ['Authentication of all signatures failed', /^it is not signed with the key that this device trusts/],
+  ['SW not compatible with hardware', /^it is for another board, expected one for qemu\/camera$/],
+  [
+    'No downgrading allowed: new version 0.0.0.1 <= installed 0.1.0.5',
+    /^it is version 0\.0\.0\.1, older than 0\.1\.0\.5/,
+  ],
+  [
+    'No reinstalling allowed: new version 0.1.0.5 == installed 0.1.0.5',
+    /^it is version 0\.1\.0\.5, which runs here already/,
+  ],
+  ['HASH mismatch : a7d3 <--> efd0', /^it did not arrive whole; send it again$/],
+  ["ZSTD_decompressStream failed: Restored data doesn't match checksum", /^it did not arrive whole/],
+  ['Checksum WRONG ! Computed 0x362b, it should be 0x712d', /^it did not arrive whole/],
+  ['CPIO Format not recognized: magic not found', /^it did not arrive whole/],
+  ['something new', /^something new$/],
+]
+const UPDATE_TOOLS = {
+  'homeward-slot':
+    'case $1 in current) echo A ;; trial) echo no ;; pending) cat "$PWD/pending" ;; *) echo /dev/x ;; esac',
+  flock: 'exit 0',
+}
+
+function withUpdate(pending: string, swupdate: string, input: string): string {
+  let said = ''
+  withRoot((root) => {
+    mkdirSync(join(root, 'etc'))
+    writeFileSync(join(root, 'etc/image'), 'BOARD=qemu/camera\nROLE=camera\nVERSION=0.1.0.5\n')
+    writeFileSync(join(root, 'pending'), pending)
+    const tools = { ...UPDATE_TOOLS, swupdate: `cat >/dev/null; ${swupdate}` }
+    said = run('common/usr/sbin/homeward-update', [], root, tools, input).stdout
+  })
+  return said
+}
+
+for (const [logged, words] of REASONS) {
+  test(`homeward-update says why: ${logged.slice(0, 30)}`, () => {
+    const log = `echo '[ERROR] : SWUPDATE failed [0] ERROR : ${logged.replaceAll("'", "'\\''")}'`
+    const said = withUpdate('no', `${log}; exit 1`, '0707').split('\n')
+    assert.is(said[0], 'HOMEWARD qemu/camera 0.1.0.5 slot=A trial=no')
+    assert.match(said.at(-1)?.replace(/^ERR /, '') ?? '', words)
+  })
+}
+
+test('homeward-update: what is no update, or comes while one waits, never reaches the updater', () => {
+  assert.match(withUpdate('no', 'echo reached', 'GET / HTTP/1.1'), /\nERR that is no update$/)
+  assert.match(withUpdate('yes', 'echo reached', '0707'), /\nERR an update is written and waits for the next start$/)
 })
 
 const DISK = 'common/usr/sbin/homeward-disk'

@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ErrorCode, isHomewardError } from '../../firmware/wire/errors.ts'
 import { askRunning, parseRunning, sendUpdate } from './send.ts'
+import { updateDevice } from './update.ts'
 
 const BANNER = 'HOMEWARD qemu/camera 0.1.0.38 slot=A trial=no\n'
 
@@ -31,6 +32,7 @@ async function refusal(work: Promise<unknown>): Promise<[ErrorCode | undefined, 
 
 test('the first line of a device', () => {
   assert.equal(parseRunning(BANNER.trim()), { board: 'qemu/camera', version: '0.1.0.38', slot: 'A', trial: false })
+  assert.is(parseRunning(`${BANNER.trim()} undone=0.1.0.39`)?.undone, '0.1.0.39')
   assert.is(parseRunning('HOMEWARD qemu/camera 0.1.0.38 slot=C trial=no'), undefined)
   assert.is(parseRunning('SSH-2.0-OpenSSH_9.2'), undefined)
 })
@@ -48,7 +50,12 @@ test('an update goes over whole, and what the device says comes back', async () 
     },
     async (port) => {
       const lines: string[] = []
-      const answer = await sendUpdate('127.0.0.1', 'qemu/camera', update, (line) => lines.push(line), port)
+      const answer = await sendUpdate(
+        '127.0.0.1',
+        { board: 'qemu/camera', bytes: update },
+        (line) => lines.push(line),
+        port,
+      )
       assert.is(answer, 'OK written')
       assert.is(received, update.length)
       assert.equal(lines, ['127.0.0.1: qemu/camera 0.1.0.38, slot A', 'writing'])
@@ -78,7 +85,7 @@ test('another board gets nothing', async () => {
     },
     async (port) => {
       const [code, message] = await refusal(
-        sendUpdate('127.0.0.1', 'qemu/storage', Buffer.alloc(9), () => undefined, port),
+        sendUpdate('127.0.0.1', { board: 'qemu/storage', bytes: Buffer.alloc(9) }, () => undefined, port),
       )
       assert.is(code, 'CONFIG_INVALID')
       assert.match(message, /is a qemu\/camera, the update is for qemu\/storage/)
@@ -87,9 +94,61 @@ test('another board gets nothing', async () => {
   assert.is(received, 0)
 })
 
+test('the version that runs there already is not sent', async () => {
+  await withDevice(
+    (socket) => {
+      socket.write(BANNER)
+      socket.on('data', () => assert.unreachable('nothing may be sent'))
+      socket.on('end', () => socket.end())
+    },
+    async (port) => {
+      const update = { board: 'qemu/camera', version: '0.1.0.38', bytes: Buffer.alloc(9) }
+      const [code, message] = await refusal(sendUpdate('127.0.0.1', update, () => undefined, port))
+      assert.is(code, 'CONFIG_INVALID')
+      assert.match(message, /runs 0\.1\.0\.38 already/)
+    },
+  )
+})
+
+/** What the device says to whoever connects, one after the other; the first one sends. */
+const ENDS: [string, string[], ErrorCode | undefined, RegExp][] = [
+  ['kept after a trial', ['0.2 slot=B trial=yes', '0.2 slot=B trial=no'], undefined, /nothing was wrong/],
+  [
+    'left after a trial',
+    ['0.2 slot=B trial=yes', '0.1 slot=A trial=no'],
+    'INTERNAL',
+    /went back to 0\.1: 0\.2 did not/,
+  ],
+  ['never seen running', ['0.1 slot=A trial=no undone=0.2'], 'INTERNAL', /went back to 0\.1: 0\.2 did not/],
+  ['another one was undone before', ['0.1 slot=A trial=no undone=0.15'], 'TIMED_OUT', /did not come back/],
+  ['gone for good', [], 'TIMED_OUT', /did not come back/],
+]
+for (const [what, states, expected, words] of ENDS) {
+  test(`an update is ${what}`, async () => {
+    let calls = 0
+    await withDevice(
+      (socket) => {
+        const state = calls === 0 ? '0.1 slot=A trial=no' : states[Math.min(calls, states.length) - 1]
+        calls += 1
+        if (state === undefined) return socket.destroy()
+        socket.write(`HOMEWARD qemu/camera ${state}\n`)
+        socket.resume()
+        socket.on('end', () => socket.end('OK written\n'))
+      },
+      async (port) => {
+        const update = { board: 'qemu/camera', version: '0.2', bytes: Buffer.alloc(9) }
+        const options = { port, askEveryMs: 5, settledWithinMs: 300 }
+        const [code, message] = await refusal(updateDevice('127.0.0.1', update, () => undefined, options))
+        assert.is(code, expected, message)
+        assert.match(message, words)
+      },
+    )
+  })
+}
+
 const ANSWERS: [string, string, ErrorCode, RegExp][] = [
-  ['a refusal', `${BANNER}ERR signature is wrong\n`, 'INTERNAL', /refused the update: signature is wrong/],
-  ['a stranger', 'SSH-2.0-OpenSSH_9.2\n', 'FRAME_MALFORMED', /is no Homeward device: "SSH-2\.0/],
+  ['a refusal', `${BANNER}ERR signature is wrong\n`, 'NOT_ALLOWED', /refused the update: signature is wrong/],
+  ['a stranger', 'SSH-2.0-OpenSSH_9.2\n', 'FRAME_MALFORMED', /is no Homeward device: it says "SSH-2\.0/],
   ['a device that hangs up', BANNER, 'CHANNEL_LOST', /hung up before it answered$/],
   ['one that says nothing', '', 'CHANNEL_LOST', /hung up before it said what it is/],
 ]
@@ -102,7 +161,7 @@ for (const [what, said, expected, words] of ANSWERS) {
       },
       async (port) => {
         const [code, message] = await refusal(
-          sendUpdate('127.0.0.1', 'qemu/camera', Buffer.alloc(9), () => undefined, port),
+          sendUpdate('127.0.0.1', { board: 'qemu/camera', bytes: Buffer.alloc(9) }, () => undefined, port),
         )
         assert.is(code, expected)
         assert.match(message, words, message)

@@ -13,6 +13,8 @@ export interface Running {
   readonly slot: string
   /** It runs a new system that has not shown yet that it works. */
   readonly trial: boolean
+  /** Version of the last update, when the device went back from it. */
+  readonly undone?: string
 }
 
 /** What runs on the device. Rejects with CHANNEL_LOST or TIMED_OUT. */
@@ -20,27 +22,28 @@ export function askRunning(host: string, port = UPDATE_PORT): Promise<Running> {
   return talk(host, port, undefined, () => undefined).then(({ running }) => running)
 }
 
+export interface Sent {
+  readonly board: string
+  /** Given, one that runs there already is not sent. */
+  readonly version?: string
+  readonly bytes: Uint8Array
+}
+
 /**
  * Sends an update to a device that runs the same board. Resolves with its last line (`OK …`); rejects with CONFIG_INVALID for another
- * board, INTERNAL with what the device refused.
+ * board or the version that runs there, NOT_ALLOWED with why the device refused it.
  */
 export async function sendUpdate(
   host: string,
-  board: string,
-  bytes: Uint8Array,
+  update: Sent,
   progress: (line: string) => void,
   port = UPDATE_PORT,
 ): Promise<string> {
-  const { answer = '' } = await talk(host, port, { board, bytes }, progress)
+  const { answer = '' } = await talk(host, port, update, progress)
   if (answer.startsWith('OK')) return answer
-  throw new HomewardError('INTERNAL', `the device refused the update: ${answer.replace(/^ERR /, '')}`, {
+  throw new HomewardError('NOT_ALLOWED', `the device refused the update: ${answer.replace(/^ERR /, '')}`, {
     hint: 'It goes on with the system that it has.',
   })
-}
-
-interface Sent {
-  readonly board: string
-  readonly bytes: Uint8Array
 }
 
 function talk(
@@ -65,7 +68,12 @@ function talk(
       ),
     )
     socket.on('error', (cause) =>
-      fail(new HomewardError('CHANNEL_LOST', `${host}, port ${port}, cannot be reached: ${cause.message}`, { cause })),
+      fail(
+        new HomewardError('CHANNEL_LOST', `${host}, port ${port}, cannot be reached: ${cause.message}`, {
+          hint: 'Is that the address of a device with an image, and is it on? `network` on its serial console shows the address.',
+          cause,
+        }),
+      ),
     )
     socket.on('data', (data: Buffer) => {
       text += data.toString('utf8')
@@ -81,14 +89,27 @@ function talk(
         }
         running = parseRunning(line)
         if (running === undefined)
-          return fail(new HomewardError('FRAME_MALFORMED', `${host} is no Homeward device: "${line}"`))
+          return fail(
+            new HomewardError('FRAME_MALFORMED', `${host} is no Homeward device: it says "${line.slice(0, 60)}"`, {
+              hint: '`network` on the serial console of the device shows its address.',
+            }),
+          )
         if (update === undefined) {
           socket.destroy()
           return resolve({ running })
         }
         if (running.board !== update.board) {
           return fail(
-            new HomewardError('CONFIG_INVALID', `${host} is a ${running.board}, the update is for ${update.board}`),
+            new HomewardError('CONFIG_INVALID', `${host} is a ${running.board}, the update is for ${update.board}`, {
+              hint: `For that device: make BOARD=${running.board} IP=${host} ota`,
+            }),
+          )
+        }
+        if (running.version === update.version) {
+          return fail(
+            new HomewardError('CONFIG_INVALID', `${host} runs ${running.version} already, expected a newer image`, {
+              hint: `The version grows with every commit: make BOARD=${running.board} image, then again.`,
+            }),
           )
         }
         progress(`${host}: ${running.board} ${running.version}, slot ${running.slot}`)
@@ -108,8 +129,8 @@ function talk(
 }
 
 export function parseRunning(line: string): Running | undefined {
-  const match = /^HOMEWARD (\S+) (\S+) slot=([AB]) trial=(yes|no)$/.exec(line)
+  const match = /^HOMEWARD (\S+) (\S+) slot=([AB]) trial=(yes|no)(?: undone=(\S+))?$/.exec(line)
   if (match === null) return undefined
-  const [, board = '', version = '', slot = '', trial] = match
-  return { board, version, slot, trial: trial === 'yes' }
+  const [, board = '', version = '', slot = '', trial, undone] = match
+  return { board, version, slot, trial: trial === 'yes', ...(undone === undefined ? {} : { undone }) }
 }

@@ -42,6 +42,13 @@ export const SUITES: readonly Suite[] = [
     withinS: 3600,
   },
   {
+    name: 'update-cuts',
+    what: 'the power cut at 20 moments of an update, on a virtual camera (needs its image: make BOARD=qemu/camera image)',
+    file: 'scripts/qemu/update-cuts-test.ts',
+    env: { HOMEWARD_CUTS: '20' },
+    withinS: 7200,
+  },
+  {
     name: 'both-cuts',
     what: 'the power cut at 2,000 distinct moments of both sides together',
     file: 'firmware/storage/both-sides-crash.test.ts',

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { codeOf } from '../../wire/error-code-fixture.ts'
 import { HomewardError } from '../../wire/errors.ts'
 import { FakeSystem } from '../system-fake.ts'
-import { commonCommands } from './common.ts'
+import { commonCommands, describeSystem } from './common.ts'
 
 function deviceWith(lines: readonly string[] = []) {
   const system = new FakeSystem()
@@ -13,6 +13,13 @@ function deviceWith(lines: readonly string[] = []) {
   const ask = async (...words: string[]) => disk.run(words, new AbortController().signal)
   return { system, ask }
 }
+
+test('info tells of an update that did not stay', async () => {
+  const system = new FakeSystem()
+  assert.equal(await describeSystem(system), ['system: Homeward 0.1.0', 'build: test'])
+  system.update = 'the update to 0.2 did not stay, 0.1 runs again: it did not start'
+  assert.is((await describeSystem(system)).at(-1), `update: ${system.update}`)
+})
 
 test('disk shows what is there, or that nothing is', async () => {
   assert.equal(await deviceWith(['/dev/sda 4096 MB -: empty']).ask(), ['/dev/sda 4096 MB -: empty'])

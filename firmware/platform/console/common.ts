@@ -84,13 +84,14 @@ function addresses(): string[] {
   return found.length === 0 ? ['no address on any interface'] : found
 }
 
-/** `PRETTY_NAME` and what identifies the build, for `info`. */
+/** `PRETTY_NAME`, what identifies the build, and an update that did not stay, for `info`. */
 export async function describeSystem(system: System): Promise<string[]> {
   const release = await system.release()
   const rows = [
     ['system', release.get('PRETTY_NAME')],
     ['version', release.get('VERSION_ID')],
     ['build', release.get('BUILD_ID')],
+    ['update', await system.updateNote()],
   ]
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]))
 }
