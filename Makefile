@@ -64,8 +64,7 @@ rootfs: build ## BOARD=… ROOTFS=DIR: lay Homeward into a root filesystem that 
 	@exec $(NODE) --import tsx scripts/image/rootfs.ts "$(BOARD)" "$(ROOTFS)"
 
 size-report: $(PACKAGES) ## BOARD=…: what is in the last image, against its caps
-	@sizes="out/images/$(subst /,-,$(BOARD))/sizes.txt"; [ -f "$$sizes" ] || \
-		{ echo 'homeward: there is no image of "$(BOARD)". make BOARD=VENDOR/BOARD image' >&2; exit 2; }; cat "$$sizes"
+	@exec $(NODE) --import tsx scripts/image/size-report.ts "$(BOARD)"
 
 flash: $(PACKAGES) ## BOARD=… DEVICE=/dev/sdX: write the image to a card; refuses mounted and doubtful disks
 	@exec $(NODE) --import tsx scripts/flash/run.ts "$(BOARD)" "$(DEVICE)"

@@ -50,10 +50,10 @@ export function cameraConsole(agent: CameraAgent, options: CameraConsoleOptions)
       usage: '[NAME]',
       help: 'shows or changes what the camera wants to be called',
       run: async (words) => {
+        if (agent.pairing === undefined)
+          throw new HomewardError('NOT_PROVISIONED', 'this camera has not been set up', { hint: 'Type: setup CODE' })
         if (words.length > 0) await agent.rename(words.join(' '))
         const { pairing } = agent
-        if (pairing === undefined)
-          throw new HomewardError('NOT_PROVISIONED', 'this camera has not been set up', { hint: 'Type: setup CODE' })
         return [`name: ${pairing.name ?? pairing.wantedName}`, `storage: ${formatUid(pairing.storage)}`]
       },
     },

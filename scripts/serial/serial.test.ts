@@ -1,96 +1,27 @@
 // time-out: 180 s
 /** The real programs on a board whose serial console is one end of a cable, and at its other end what a person uses. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { SerialPort } from 'serialport'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { TestHome } from '../../firmware/cli/test-home.ts'
-import { openCable } from '../../firmware/platform/pty-fixture.ts'
-import { randomBelow, seededRandom } from '../../firmware/platform/random.ts'
-import { type Answer, ask, findPrompt } from './dialog.ts'
-import { closePort, openPort } from './port.ts'
+import { ask } from './dialog.ts'
+import { brief, SerialHome } from './serial-home-fixture.ts'
 
 const PROVISION = fileURLToPath(new URL('../provision', import.meta.url))
 
 interface Context {
-  home: TestHome
-  cables: { camera: ReturnType<typeof openCable>; storage: ReturnType<typeof openCable> }
-  path: string | undefined
-  tools: string
+  serial: SerialHome
 }
 
 const test = suite<Context>('serial')
 
-const boardFile = (role: 'camera' | 'storage', port: string) => `
-name = "Test board"
-role = "${role}"
-soc = "none"
-memory-mib = 512
-offer = "rootfs"
-tested = "data"
-${role === 'camera' ? '[capture]\nprofile = "fake"\nsource = "fake"\n[card]\non = "system"' : '[disk]\ndevices = ["sd*"]'}
-[serial]
-kernel = "ttyS0"
-console = "${port.slice('/dev/'.length)}"
-baud = 115200
-[rootfs]
-state = "/var/lib/homeward"
-footage = "/mnt/footage"
-`
-
 test.before(async (context) => {
-  const home = await TestHome.create()
-  context.home = home
-  context.cables = { camera: openCable(), storage: openCable() }
-  // What an image has, and this machine must never do.
-  context.tools = join(home.folder, 'tools')
-  await mkdir(context.tools)
-  for (const tool of ['reboot', 'homeward-network']) {
-    await writeFile(join(context.tools, tool), `#!/bin/sh\necho "${tool} $*" >>"${context.tools}/done"\n`)
-    await chmod(join(context.tools, tool), 0o755)
-  }
-  await writeFile(
-    join(context.tools, 'homeward-disk'),
-    `#!/bin/sh
-echo "homeward-disk $*" >>"${context.tools}/disks"
-case "$*" in
-list) echo '/dev/sda 4096 MB photos: has something on it' ;;
-*--erase) ;;
-*) echo 'homeward: /dev/sda has something on it' >&2 && exit 3 ;;
-esac
-`,
-    { mode: 0o755 },
-  )
-  context.path = process.env.PATH
-  process.env.PATH = `${context.tools}:${context.path}`
-  for (const role of ['camera', 'storage'] as const) {
-    await writeFile(join(home.folder, `${role}.toml`), boardFile(role, context.cables[role].ends[0]))
-  }
-  await home.startServer()
-  await home.startStorage(['--board', join(home.folder, 'storage.toml')])
-  await home.startCamera('camera', 'fake:fps=10,gop=10', ['--board', join(home.folder, 'camera.toml')])
+  context.serial = await SerialHome.start()
 })
 
-test.after(async ({ home, cables, path }) => {
-  await home.close()
-  for (const cable of Object.values(cables)) cable.close()
-  process.env.PATH = path
-})
-
-async function at<Value>(path: string, run: (port: SerialPort) => Promise<Value>): Promise<Value> {
-  const port = await openPort(path, 115200)
-  try {
-    await findPrompt(port, 10_000)
-    return await run(port)
-  } finally {
-    await closePort(port)
-  }
-}
-
-const brief = ({ ok, code, text, lines }: Answer) => [...lines, ok ? 'OK' : `ERR ${code} ${text}`].join('\n')
+test.after(({ serial }) => serial.close())
 
 function provision(...args: string[]): Promise<{ status: number; out: string; err: string }> {
   return new Promise((resolve) => {
@@ -100,8 +31,8 @@ function provision(...args: string[]): Promise<{ status: number; out: string; er
   })
 }
 
-test('before it is set up', async ({ cables }) => {
-  await at(cables.camera.ends[1], async (port) => {
+test('before it is set up', async ({ serial }) => {
+  await serial.at('camera', async (port) => {
     const cases: [string, RegExp][] = [
       ['help', /^help {2,}this list\n(?:[a-z-]+ .*\n)+OK$/],
       [
@@ -129,24 +60,23 @@ test('before it is set up', async ({ cables }) => {
   })
 })
 
-test('the tools were run, and the settings stand where they look for them', async ({ home, tools }) => {
+test('the tools were run, and the settings stand where they look for them', async ({ serial: { home, tools } }) => {
   assert.is(await readFile(join(tools, 'done'), 'utf8'), 'homeward-network apply\nhomeward-network apply\nreboot \n')
   assert.is(await readFile(join(home.folder, 'camera', 'network.conf'), 'utf8'), 'MODE=dhcp\n')
 })
 
 for (const role of ['camera', 'storage'] as const) {
   test(`a ${role === 'camera' ? 'camera' : 'storage device'} shows its disks, and makes one ready when told to`, async ({
-    cables,
-    tools,
+    serial,
   }) => {
-    await at(cables[role].ends[1], async (port) => {
+    await serial.at(role, async (port) => {
       assert.is(brief(await ask(port, 'disk', 10_000)), '/dev/sda 4096 MB photos: has something on it\nOK')
       const refusal = 'ERR DISK_WRONG /dev/sda has something on it.'
       assert.is(brief(await ask(port, 'disk prepare sda', 10_000)), refusal)
       const done = '/dev/sda is ready and taken into use\nOK'
       assert.is(brief(await ask(port, 'disk prepare sda --erase', 10_000)), done)
     })
-    const asked = (await readFile(join(tools, 'disks'), 'utf8')).trim().split('\n').slice(-3)
+    const asked = (await readFile(join(serial.tools, 'disks'), 'utf8')).trim().split('\n').slice(-3)
     assert.equal(
       asked,
       ['list', 'prepare /dev/sda', 'prepare /dev/sda --erase'].map((args) => `homeward-disk ${args}`),
@@ -154,27 +84,11 @@ for (const role of ['camera', 'storage'] as const) {
   })
 }
 
-test('a million random bytes on the line: it still answers', async ({ cables }) => {
-  const seed = Date.now() % 1_000_000
-  const random = seededRandom(seed)
-  await at(cables.camera.ends[1], async (port) => {
-    port.resume()
-    for (let left = 1_000_000; left > 0; ) {
-      const bytes = Buffer.from(random.bytes(Math.min(left, 1 + randomBelow(random, 4096))))
-      left -= bytes.length
-      await new Promise((resolve) => port.write(bytes, () => port.drain(resolve)))
-    }
-  })
-  await at(cables.camera.ends[1], async (port) => {
-    assert.match(brief(await ask(port, 'info', 10_000)), /^role: camera\n/, `seed ${seed}`)
-  })
-})
-
 test('a storage device makes the code on its console, and scripts/provision sets the camera up with it', async ({
-  home,
-  cables,
+  serial,
 }) => {
-  const code = await at(cables.storage.ends[1], async (port) => {
+  const { home, cables } = serial
+  const code = await serial.at('storage', async (port) => {
     assert.match(brief(await ask(port, 'info', 10_000)), /^role: storage\nboard: Test board\nuid: [A-Z2-7-]+\n/)
     assert.match(brief(await ask(port, 'claim', 10_000)), /^claim code: \S+\nOK$/)
     assert.match(brief(await ask(port, 'factory-reset', 10_000)), /^ERR USAGE every camera has to be set up again/)
@@ -189,20 +103,20 @@ test('a storage device makes the code on its console, and scripts/provision sets
   )
   assert.not.match(out, new RegExp(code as string))
   await home.until('camera', 'filming', ({ seq }) => seq.acked > 1)
-  await at(cables.camera.ends[1], async (port) => {
+  await serial.at('camera', async (port) => {
     assert.match(brief(await ask(port, 'name', 10_000)), /^name: Front door\nstorage: [A-Z2-7-]+\nOK$/)
     assert.match(brief(await ask(port, 'status', 10_000)), /\nLink {6}connected, path lan/)
   })
-  await at(cables.storage.ends[1], async (port) => {
+  await serial.at('storage', async (port) => {
     assert.match(brief(await ask(port, 'name', 10_000)), /^Front door: [A-Z2-7-]+\nOK$/)
   })
 })
 
-test('scripts/provision: what cannot work is said in one line', async ({ cables }) => {
+test('scripts/provision: what cannot work is said in one line', async ({ serial }) => {
   const wrong: [string[], number, RegExp][] = [
     [[], 2, /^usage: scripts\/provision PORT CODE/],
     [['/dev/none', 'HW1ABC'], 2, /not a usable setup code/],
-    [[cables.camera.ends[1], 'HW1ABC', '--baud', 'fast'], 2, /--baud: "fast" is no speed/],
+    [[serial.cables.camera.ends[1], 'HW1ABC', '--baud', 'fast'], 2, /--baud: "fast" is no speed/],
   ]
   for (const [args, expected, text] of wrong) {
     const { status, out, err } = await provision(...args)
@@ -211,8 +125,9 @@ test('scripts/provision: what cannot work is said in one line', async ({ cables 
   }
 })
 
-test('reset forgets the storage device, and the ring stays', async ({ home, cables }) => {
-  await at(cables.camera.ends[1], async (port) => {
+test('reset forgets the storage device, and the ring stays', async ({ serial }) => {
+  const { home } = serial
+  await serial.at('camera', async (port) => {
     assert.match(brief(await ask(port, 'reset', 20_000)), /^network and storage device are forgotten\nOK$/)
   })
   assert.is((await home.status('camera')).provisioned, false)
@@ -220,13 +135,14 @@ test('reset forgets the storage device, and the ring stays', async ({ home, cabl
   await home.until('camera', 'filming again', ({ state, seq }) => state === 'connected' && seq.acked > 0)
 })
 
-test('factory-reset makes a camera that nobody knows, with an empty ring', async ({ home, cables }) => {
+test('factory-reset makes a camera that nobody knows, with an empty ring', async ({ serial }) => {
+  const { home } = serial
   const before = (await home.status('camera')).uid
-  await at(cables.camera.ends[1], async (port) => {
+  await serial.at('camera', async (port) => {
     assert.match(brief(await ask(port, 'factory-reset --discard', 20_000)), /starting again\nOK$/)
   })
   await home.program('camera').stop()
-  await home.startCamera('camera', 'fake:fps=10,gop=10', ['--board', join(home.folder, 'camera.toml')])
+  await serial.startCamera()
   const after = await home.status('camera')
   assert.is(after.provisioned, false)
   assert.is.not(after.uid, before)
