@@ -53,9 +53,12 @@ function run(script: string, args: readonly string[], root: string, fakes: Recor
       .replaceAll('/proc/', `${root}/proc/`)
       .replaceAll('/run/homeward', `${root}/run`)
       .replaceAll('/sys/block', `${root}/sys/block`)
+      .replaceAll('/sys/class/block', `${root}/sys/class/block`)
+      .replaceAll('DATA=/data', `DATA=${root}/data`)
       .replaceAll('/dev/${', `${root}/dev/\${`)
       // Debian's BusyBox takes its own before others.
       .replaceAll('mke2fs -q', `${bin}/mke2fs -q`)
+      .replaceAll('mount -t', `${bin}/mount -t`)
       .replaceAll('/etc/homeward/image', `${root}/etc/image`)
       .replaceAll('exec sleep', 'echo slept')
       // Not in any way: BusyBox has a program of that name inside.
@@ -173,6 +176,27 @@ test('homeward-slot mend: after a cut between the copies both say what the boot 
       assert.not.ok(existsSync(join(root, 'writes')))
     })
   }
+})
+
+test('the data partition is made once, from the end of the slots to the end of the disk', () => {
+  withRoot((root) => {
+    const disk = join(root, 'disk.img')
+    const end = 64 * 2048
+    const slots = [`start=${end / 4}, size=${end / 8}, type=83`, `start=${(end / 8) * 3}, size=${end / 8}, type=83`]
+    const table = ['label: dos', 'start=8192, size=2048, type=c', ...slots, ''].join('\n')
+    spawnSync('truncate', ['-s', '64M', disk])
+    assert.is(spawnSync('sfdisk', ['--quiet', disk], { input: table }).status, 0)
+    writeFileSync(join(root, 'run/system-disk'), `${disk}\n`)
+    const third = join(root, 'sys/class/block/disk.img3')
+    mkdirSync(third, { recursive: true })
+    writeFileSync(join(third, 'start'), `${(end / 8) * 3}\n`)
+    writeFileSync(join(third, 'size'), `${end / 8}\n`)
+    const tools = { partx: 'exit 0', mke2fs: 'exit 0', e2fsck: 'exit 0', mount: 'exit 0' }
+    assert.is(run('common/usr/lib/homeward/data', [], root, tools).status, 0)
+    const { stdout } = spawnSync('sfdisk', ['--dump', disk], { encoding: 'utf8' })
+    const [, start, size] = /img4 : start= *(\d+), size= *(\d+)/.exec(stdout) ?? []
+    assert.equal([Number(start), Number(start) + Number(size)], [end / 2, end], stdout)
+  })
 })
 
 /** What SWUpdate 2022.12 writes, and what whoever sent the update reads. */
