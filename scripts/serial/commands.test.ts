@@ -168,7 +168,7 @@ test('footage that waits is not given up by mistake', async ({ serial }) => {
 
 test('a storage device makes codes until too many wait, and its page can be claimed', async ({ serial }) => {
   await hold(serial, 'storage', [
-    ['name', /^OK$/],
+    ['name', /^Front door: [A-Z2-7-]+\nOK$/],
     ['claim', /^claim code: \S+\nOK$/],
     ['setup "Front door"', /^code: HW1\S+\ngood until: \S+Z\nOK$/],
   ])

@@ -28,6 +28,13 @@ export const SUITES: readonly Suite[] = [
     withinS: 300,
   },
   {
+    name: 'console',
+    what: 'a million random bytes, and a million of what people type, into a serial console',
+    file: 'scripts/serial/line.test.ts',
+    env: { HOMEWARD_CONSOLE_BYTES: '1000000' },
+    withinS: 900,
+  },
+  {
     name: 'ring-cuts',
     what: 'the power cut at 10,000 distinct moments of a camera and its card',
     file: 'firmware/camera/ring/ring-crash.test.ts',
