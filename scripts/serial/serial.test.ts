@@ -6,9 +6,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { randomBelow, seededRandom } from '../../firmware/platform/random.ts'
 import { ask } from './dialog.ts'
 import { brief, SerialHome } from './serial-home-fixture.ts'
 
+const BYTES = Number(process.env.HOMEWARD_CONSOLE_BYTES ?? 100_000)
+const SEED = Number(process.env.HOMEWARD_SEED ?? Date.now() % 1_000_000)
 const PROVISION = fileURLToPath(new URL('../provision', import.meta.url))
 
 interface Context {
@@ -83,6 +86,21 @@ for (const role of ['camera', 'storage'] as const) {
     )
   })
 }
+
+test(`${BYTES} random bytes at a camera, seed ${SEED}: it still answers`, async ({ serial }) => {
+  const random = seededRandom(SEED)
+  await serial.at('camera', async (port) => {
+    port.resume()
+    for (let left = BYTES; left > 0; ) {
+      const bytes = Buffer.from(random.bytes(Math.min(left, 1 + randomBelow(random, 4096))))
+      left -= bytes.length
+      await new Promise((resolve) => port.write(bytes, () => port.drain(resolve)))
+    }
+  })
+  await serial.at('camera', async (port) => {
+    assert.match(brief(await ask(port, 'info', 10_000)), /^role: camera\n/, `seed ${SEED}`)
+  })
+})
 
 test('a storage device makes the code on its console, and scripts/provision sets the camera up with it', async ({
   serial,

@@ -17,7 +17,7 @@ function chosen(names: readonly string[]): readonly Suite[] | undefined {
 }
 
 const names = process.argv.slice(2)
-if (names.includes('list')) for (const { name, what } of SUITES) print(`${name.padEnd(12)} ${what}`)
+if (names.includes('list')) for (const { name, what } of SUITES) print(`${name.padEnd(14)} ${what}`)
 else {
   const suites = chosen(names)
   const outcomes: Outcome[] = []

@@ -35,6 +35,13 @@ export const SUITES: readonly Suite[] = [
     withinS: 900,
   },
   {
+    name: 'console-camera',
+    what: "a million random bytes into a camera's serial console",
+    file: 'scripts/serial/serial.test.ts',
+    env: { HOMEWARD_CONSOLE_BYTES: '1000000' },
+    withinS: 900,
+  },
+  {
     name: 'ring-cuts',
     what: 'the power cut at 10,000 distinct moments of a camera and its card',
     file: 'firmware/camera/ring/ring-crash.test.ts',

@@ -105,6 +105,12 @@ test('Ctrl-C ends a command and what waits behind it', async () => {
   assert.match(await say('two\r'), /OK\r\ncamera> $/)
 })
 
+test('Ctrl-C right behind a command that has failed already harms nothing', async () => {
+  const { say } = consoleWith(COMMANDS)
+  assert.match(await say('secret\r\x03'), /ERR USAGE the code is missing|ERR CANCELLED/)
+  assert.match(await say('\x03two\r'), /one\r\ntwo\r\nOK\r\ncamera> $/)
+})
+
 test('a command that takes too long is answered for', async () => {
   const { say, clock, line } = consoleWith(COMMANDS)
   await say('slow\r')

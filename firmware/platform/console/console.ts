@@ -127,6 +127,8 @@ export class SerialConsole {
         reject(isHomewardError(signal.reason) ? signal.reason : new HomewardError('CANCELLED', 'cancelled'))
       signal.addEventListener('abort', end, { once: true })
     })
+    // A command that throws at once leaves it to nobody, and Ctrl-C may come right behind.
+    ended.catch(() => undefined)
     try {
       return await Promise.race([command.run(args, signal), ended])
     } catch (error) {
