@@ -79,16 +79,27 @@ test('a source that does not go with the profile is refused', () => {
 
 test('the overlay holds no board literals', () => {
   const words = NAMES.flatMap((name) => {
-    const { serial, soc } = read(name)
-    return [...name.split('/').slice(1), serial.kernel, serial.console, soc.split(',')[0] ?? '']
-  }).filter((word) => !['camera', 'storage'].includes(word))
+    const board = read(name)
+    const { serial, soc, led, button, watchdog, image } = board
+    const lines = [led, button].flatMap((part) => (part !== undefined && 'gpio' in part ? [part.gpio.chip] : []))
+    const disks = board.role === 'storage' ? board.disk.devices : board.card.on === 'slot' ? board.card.devices : []
+    return [
+      ...[...name.split('/').slice(1), serial.kernel, serial.console, soc.split(',')[0] ?? '', ...lines],
+      ...(led !== undefined && 'class' in led ? [led.class] : []),
+      ...(button !== undefined && 'input' in button ? [button.input] : []),
+      ...[watchdog?.device ?? '', image?.['device-tree'] ?? '', ...(image?.modules ?? [])],
+      ...disks.map((device) => device.replaceAll('*', '')),
+    ].map((word) => word.split(' ')[0] ?? '')
+  }).filter((word) => !['', 'camera', 'storage'].includes(word))
   const files = readdirSync(join(ROOT, 'rootfs-overlay'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
   assert.ok(files.length > 10)
   const found = files.flatMap((file) => {
     const text = readFileSync(file, 'utf8')
-    return words.filter((word) => new RegExp(`\\b${word}\\b`).test(text)).map((word) => `${file}: ${word}`)
+    return words
+      .filter((word) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(text))
+      .map((word) => `${file}: ${word}`)
   })
   assert.equal(found, [])
 })

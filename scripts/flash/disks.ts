@@ -44,6 +44,9 @@ export function objection(
   if (disk.size < needed) {
     return `${path} has ${(disk.size / GIB).toFixed(1)} GiB, expected at least ${(needed / GIB).toFixed(1)} GiB`
   }
+  if (isOwn(disk)) {
+    return `${path} is the disk that this machine runs from. ${choice(devices)}`
+  }
   for (const part of withChildren(disk)) {
     const mounted = part.mountpoints.find((place) => place !== null && place !== '')
     if (mounted === '[SWAP]') return `${part.path} is in use as swap`
@@ -59,10 +62,16 @@ export function objection(
 }
 
 function choice(devices: readonly BlockDevice[]): string {
-  const cards = devices.filter((device) => objection(devices, device.path, 0, false) === undefined)
+  const others = devices.filter((device) => !isOwn(device))
+  const cards = others.filter((device) => objection(others, device.path, 0, false) === undefined)
   if (cards.length === 0) return 'No card or USB disk is plugged in that is not in use.'
   const names = cards.map(({ path, size, model }) => `${path} (${model ?? 'unknown'}, ${(size / GIB).toFixed(1)} GiB)`)
   return `Possible: ${names.join(', ')}`
+}
+
+/** This machine's own system is on it. */
+function isOwn(disk: BlockDevice): boolean {
+  return withChildren(disk).some(({ mountpoints }) => mountpoints.includes('/'))
 }
 
 function withChildren(device: BlockDevice): BlockDevice[] {

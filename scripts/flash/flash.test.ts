@@ -63,7 +63,9 @@ for (const [what, card, path, message] of REFUSED) {
 
 test('FIXED=yes allows a disk inside the machine, but none that is in use', () => {
   assert.is(against({ ...CARD, rm: false, tran: 'nvme' }, '/dev/sdb', true), undefined)
-  assert.match(against(CARD, '/dev/sda', true) ?? 'written', /\/dev\/sda1 is mounted at \//)
+  assert.match(against(CARD, '/dev/sda', true) ?? 'written', /\/dev\/sda is the disk that this machine runs from/)
+  const busy = { ...CARD, rm: false, tran: 'nvme', children: [part('/dev/sdb1', '/srv')] }
+  assert.match(against(busy, '/dev/sdb', true) ?? 'written', /\/dev\/sdb1 is mounted at \/srv/)
 })
 
 async function withFiles(image: Buffer, work: (image: string, disk: string) => Promise<void>): Promise<void> {

@@ -19,7 +19,11 @@ export async function writeImage(
     // O_EXCL without O_CREAT: on a disk it means that nothing of it may be mounted, and stays so meanwhile.
     const to = await open(disk, constants.O_RDWR | constants.O_EXCL).catch((cause: unknown) => {
       const why = systemCode(cause) === 'EBUSY' ? 'is in use' : `cannot be opened (${systemCode(cause) ?? cause})`
-      throw new HomewardError('CONFIG_INVALID', `${disk} ${why}`, { cause })
+      const denied = ['EACCES', 'EPERM'].includes(systemCode(cause) ?? '')
+      const hint = denied
+        ? 'Writing to a disk needs root: the same with sudo.'
+        : 'Unmount what is on it, and close what uses it.'
+      throw new HomewardError('CONFIG_INVALID', `${disk} ${why}`, { hint, cause })
     })
     try {
       await eachChunk(from, size, async (bytes, at) => {
