@@ -206,6 +206,35 @@ test('the data partition is made once, from the end of the slots to the end of t
   })
 })
 
+test('the start script of a system that is there: started once, stopped for good', () => {
+  withRoot((root) => {
+    const supervise = join(root, 'supervise')
+    const log = join(root, 'log')
+    writeFileSync(supervise, `#!/bin/sh\ntrap 'echo stopped; exit 0' TERM\necho started\nwhile :; do sleep 0.1; done\n`)
+    chmodSync(supervise, 0o755)
+    const path = join(root, 'S95homeward')
+    const text = readFileSync(join(OVERLAY, 'existing/etc/init.d/S95homeward'), 'utf8')
+      .replaceAll('/run/homeward.pid', join(root, 'pid'))
+      .replaceAll('/usr/lib/homeward/supervise', supervise)
+      .replaceAll('logger -t homeward', `cat >>${log}`)
+    writeFileSync(path, text)
+    const call = (word: string) => spawnSync('busybox', ['ash', path, word], { encoding: 'utf8', timeout: 20_000 })
+    const logged = (lines: number) => {
+      const found = () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [])
+      for (let turn = 0; found().length < lines && turn < 100; turn++) spawnSync('sleep', ['0.05'])
+      return found().join()
+    }
+    assert.is(call('stop').status, 0)
+    assert.is(call('start').status, 0)
+    assert.is(logged(1), 'started')
+    assert.match(call('start').stdout, /runs already/)
+    assert.is(call('stop').status, 0)
+    assert.is(logged(2), 'started,stopped')
+    assert.not.ok(existsSync(join(root, 'pid')))
+    assert.is(call('').status, 2)
+  })
+})
+
 /** What SWUpdate 2022.12 writes, and what whoever sent the update reads. */
 const REASONS: [string, RegExp][] = [
   ['Authentication of all signatures failed', /^it is not signed with the key that this device trusts/],
