@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { HomewardError } from '../../firmware/wire/errors.ts'
 
-const UPDATE_PORT = 7445
+export const UPDATE_PORT = 7445
 const ANSWER_WITHIN_MS = 15_000
 /** The device writes while it receives: a slow card takes minutes. */
 const SILENCE_MS = 600_000
