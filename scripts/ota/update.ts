@@ -32,10 +32,11 @@ export async function updateDevice(
   say(await sendUpdate(host, update, say, port))
   const until = performance.now() + settledWithinMs
   let tried = false
-  let told = ''
+  const told = new Set<string>()
+  // It serves one after the other, and rests in between: what was said once need not be said at each turn.
   const tell = (line: string) => {
-    if (line !== told) say(line)
-    told = line
+    if (!told.has(line)) say(line)
+    told.add(line)
   }
   while (performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, askEveryMs))
