@@ -15,6 +15,7 @@ import {
   newAttempt,
   nextDueMs,
   OPEN_DIRECT_LIMIT_MS,
+  OPEN_DIRECT_ROUND_TRIPS,
   OPEN_RELAY_LIMIT_MS,
   PROBE_GIVE_UP_MS,
   PROBE_SCHEDULE_MS,
@@ -137,6 +138,16 @@ test('an opening that takes too long has failed: a relay gets more time', () => 
     const due = takeDue(attempt, undefined, 100 + limitMs)
     assert.equal(due.late, [7])
     assert.equal(due.attempt.trials[0]?.state, { name: 'failed', why: 'no answer', rttMs: 3 })
+  }
+})
+
+test('an opening on a slow line gets as much longer as its probes took, up to what a relay gets', () => {
+  for (const [rttMs, limitMs] of [
+    [500, 500 * OPEN_DIRECT_ROUND_TRIPS],
+    [2_000, OPEN_RELAY_LIMIT_MS],
+  ] as const) {
+    const opening: TrialState = { name: 'opening', opening: 7, sinceMs: 100, rttMs }
+    assert.is(nextDueMs(setTrial(newAttempt(1, [lan], false, 0), 0, opening), undefined), 100 + limitMs)
   }
 })
 

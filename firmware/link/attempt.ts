@@ -28,8 +28,13 @@ export const PUNCH_SCHEDULE_MS = [0, 250, 800] as const
 export const RELAY_UDP_AFTER_MS = 150
 /** Late enough for a relay over UDP to be there on any line with UDP. */
 export const RELAY_TLS_AFTER_MS = 500
-/** It answered probes a moment ago: no channel by now means that this address carries nothing bigger. */
-export const OPEN_DIRECT_LIMIT_MS = 1_500
+/**
+ * It answered probes a moment ago: no channel by now means that this address carries nothing bigger. A device that has just
+ * started, on a small processor with others at work, takes a second for its first handshake; meanwhile relays are tried.
+ */
+export const OPEN_DIRECT_LIMIT_MS = 3_000
+/** Where probes took long, on a slow line or at a busy device, an opening of several round trips takes as much longer. */
+export const OPEN_DIRECT_ROUND_TRIPS = 8
 /** The storage device has to be called through the server first, and may have to connect by TLS. */
 export const OPEN_RELAY_LIMIT_MS = 5_000
 
@@ -256,10 +261,15 @@ function dueMs({ state, startedMs, path }: Trial): number {
     case 'held':
       return startedMs + (path === 'relay-udp' ? RELAY_UDP_AFTER_MS : RELAY_TLS_AFTER_MS)
     case 'opening':
-      return state.sinceMs + (path === 'lan' || path === 'punched' ? OPEN_DIRECT_LIMIT_MS : OPEN_RELAY_LIMIT_MS)
+      return state.sinceMs + openLimitMs(path, state.rttMs)
     default:
       return Number.POSITIVE_INFINITY
   }
+}
+
+function openLimitMs(path: ChannelPath, rttMs = 0): number {
+  if (path !== 'lan' && path !== 'punched') return OPEN_RELAY_LIMIT_MS
+  return Math.min(OPEN_RELAY_LIMIT_MS, Math.max(OPEN_DIRECT_LIMIT_MS, rttMs * OPEN_DIRECT_ROUND_TRIPS))
 }
 
 function punchDueMs({ punches, startedMs }: Attempt, current: ChannelPath | undefined): number {

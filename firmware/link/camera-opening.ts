@@ -25,8 +25,11 @@ import type { UdxPort } from './udx-port.ts'
 const ASK_SCHEDULE_MS = [0, 100, 300, 700, 1500] as const
 /** Through the server it takes longer, and the server counts. */
 const CARRY_SCHEDULE_MS = [0, 300, 800, 1600, 3000] as const
-/** An accepted connection is answered within a round trip; udx must still have its time. A relayed one takes two. */
-const ANSWER_WITHIN_MS = 400
+/**
+ * An accepted connection is answered within a round trip and the storage device's part of a handshake, which takes a small
+ * processor half a second the first time; udx must still have its time. A relayed one takes two round trips.
+ */
+const ANSWER_WITHIN_MS = 1_200
 const RELAY_ANSWER_WITHIN_MS = 3_000
 
 export interface CameraOpeningOptions {

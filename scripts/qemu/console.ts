@@ -10,13 +10,15 @@ const NUDGE_MS = 5_000
 
 export class Console {
   readonly #log: string
+  readonly #stamp: () => string
   #socket: Socket | undefined
   #text = ''
   #watchers = new Set<() => void>()
 
-  /** What comes over the line is also written to the file `log`. */
-  constructor(log: string) {
+  /** What comes over the line is also written to the file `log`, each line with what `stamp` says when it begins. */
+  constructor(log: string, stamp: () => string = () => '') {
     this.#log = log
+    this.#stamp = stamp
   }
 
   /** Connects as soon as the emulator listens. Rejects with TIMED_OUT. */
@@ -38,10 +40,23 @@ export class Console {
     this.#socket.on('error', () => undefined)
     this.#socket.on('data', (bytes: Buffer) => {
       const text = bytes.toString('latin1').replaceAll('\r', '')
-      appendFileSync(this.#log, text)
+      appendFileSync(this.#log, this.#stamped(text))
       this.#text += text
       for (const watcher of this.#watchers) watcher()
     })
+  }
+
+  #lineIsNew = true
+
+  #stamped(text: string): string {
+    const lines = text.split(/(?<=\n)/)
+    return lines
+      .map((line) => {
+        const stamp = this.#lineIsNew ? this.#stamp() : ''
+        this.#lineIsNew = line.endsWith('\n')
+        return stamp + line
+      })
+      .join('')
   }
 
   /** What was seen so far does not count any more. */

@@ -29,13 +29,20 @@ export class Device {
   readonly board: string
   readonly #options: MachineOptions
   #machine: Machine | undefined
+  #onAtMs = 0
 
   constructor({ board, tap, mac, footageDisk }: DeviceKind, network: Network, folder: string) {
     const home = join(folder, tap)
     this.board = board
     this.#options = { folder: home, footageDisk, tap, mac, namespace: network.namespace }
     mkdirSync(home, { recursive: true })
-    this.console = new Console(join(home, 'console.log'))
+    this.console = new Console(join(home, 'console.log'), () => this.#stamp())
+  }
+
+  /** Seconds since power on: by the clock, and of the host's processors. */
+  #stamp(): string {
+    const s = (performance.now() - this.#onAtMs) / 1000
+    return `[${s.toFixed(2)} ${this.#machine?.processorS.toFixed(2)}] `
   }
 
   get machine(): Machine {
@@ -45,12 +52,12 @@ export class Device {
 
   /** Power on, until its shell answers; milliseconds that took. */
   async start(): Promise<number> {
-    const from = performance.now()
+    this.#onAtMs = performance.now()
     this.#machine = new Machine(this.board, this.#options)
     await this.console.open(this.#machine.consoleSocket)
     await this.console.seen(/homeward: started \S+ for \S+, slot [AB]/, START_WITHIN_MS)
     await this.console.seen(/# \S*$/, START_WITHIN_MS)
-    return performance.now() - from
+    return performance.now() - this.#onAtMs
   }
 
   /** Until it has started again by itself, from the moment of this call on. */

@@ -4,18 +4,21 @@
  * person's serial adapter would be.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { HomewardError } from '../../firmware/wire/errors.ts'
 import { imageBoard } from '../image/boards.ts'
 import { imageFolder } from '../image/places.ts'
 import { runTool } from '../image/tool.ts'
+import { writeBootSettings } from './boot-settings.ts'
 
 const U_BOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin'
 /** Room for the slots and for data. */
 const SYSTEM_DISK_SIZE = '2G'
-const MONITOR_WITHIN_MS = 10_000
+const MONITOR_WITHIN_MS = 30_000
+/** USER_HZ, the same on every Linux that Node.js runs on. */
+const TICKS_PER_S = 100
 
 export interface MachineOptions {
   /** Folder of its disks and sockets; what is missing there is made: the system's disk out of the image, the others empty. */
@@ -61,6 +64,17 @@ export class Machine {
   }
 
   readonly #onExit = () => this.#child.kill('SIGKILL')
+
+  /** What it took of the host's processors since power on, in seconds: time that does not depend on who else works there. */
+  get processorS(): number {
+    try {
+      // Of everything behind the name in brackets, user and system time are the 12th and 13th (proc(5)).
+      const fields = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S
+    } catch {
+      return Number.NaN
+    }
+  }
 
   get running(): boolean {
     return this.#running
@@ -128,6 +142,8 @@ function commandLine(id: string, options: MachineOptions): string[] {
     runTool('cp', ['--sparse=always', image, system])
     runTool('truncate', ['-s', SYSTEM_DISK_SIZE, system])
   }
+  const bootSettings = join(folder, 'boot-settings.img')
+  writeBootSettings(bootSettings)
   if (!existsSync(footage)) runTool('truncate', ['-s', options.footageDisk, footage])
 
   const drive = (name: string, file: string) => ['-drive', `if=none,id=${name},file=${file},format=raw`]
@@ -147,6 +163,7 @@ function commandLine(id: string, options: MachineOptions): string[] {
     ...['nice', '-n', '15', 'qemu-system-aarch64', '-M', 'virt,gic-version=2', '-cpu', 'cortex-a53', '-smp', '2'],
     ...['-m', `${board['memory-mib']}`, '-accel', 'tcg,thread=multi', '-bios', U_BOOT, '-display', 'none'],
     ...[...first, '-chardev', socket('monitor', folder), '-mon', 'chardev=monitor'],
+    ...['-drive', `if=pflash,unit=1,file=${bootSettings},format=raw,readonly=on`],
     ...[...drive('system', system), '-device', 'virtio-blk-pci,drive=system'],
     ...(options.withoutFootageDisk === true ? [] : footageDisk),
     ...['-netdev', network, '-device', `virtio-net-pci,netdev=net,mac=${mac},romfile=`],
