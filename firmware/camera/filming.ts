@@ -119,6 +119,10 @@ export class Filming {
       clock,
       boot,
       onRings: this.#ringsListener(),
+      onFirst: () => {
+        const sinceBootS = Math.round(clock.monoUs() / 100_000) / 10
+        log.info({ sinceBootS, card: this.recorder.card }, 'the first fragment is kept')
+      },
       onCard: (problem) => {
         if (problem === undefined) log.info({ ring: settings.ring }, 'the card is in use again')
         else log.warn({ code: problem.code }, `recording to memory, not to the card: ${errorLine(problem)}`)

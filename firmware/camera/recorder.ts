@@ -39,6 +39,8 @@ export interface RecorderOptions {
   onRings(rings: readonly Ring[]): void
   /** Why the card is not used from now on; undefined when it is used again. */
   onCard(problem: HomewardError | undefined): void
+  /** The first fragment since the start is kept. */
+  onFirst?(): void
 }
 
 export type CardState = 'ok' | 'read-only' | 'failed' | 'gone' | 'none'
@@ -141,8 +143,10 @@ export class Recorder implements CaptureSink {
       fragment: fragment.bytes,
     }
     const result = await this.#onActive((ring) => ring.append(entry))
-    if (result === 'kept') this.#captured += 1
-    else this.#count(1, this.#reasonOf(entry))
+    if (result === 'kept') {
+      this.#captured += 1
+      if (this.#captured === 1) this.#options.onFirst?.()
+    } else this.#count(1, this.#reasonOf(entry))
   }
 
   async gap(gap: CaptureGap): Promise<void> {

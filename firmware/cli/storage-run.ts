@@ -10,8 +10,14 @@ import { webCommands } from '../storage/web/commands.ts'
 import { Web, type WebSettings } from '../storage/web/web.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { type CommonSettings, runProgram } from './agent-process.ts'
+import { awaitDisk } from './await-disk.ts'
 import { openPanel, type PanelSettings, showFailure } from './front-panel.ts'
 import { describeStorage } from './storage-text.ts'
+
+export interface RootSettings {
+  /** `wait`: until a file system is mounted at the root. */
+  readonly rootMount: 'any' | 'wait'
+}
 
 export interface PageSettings {
   readonly http: { readonly host: string; readonly port: number } | 'off'
@@ -44,11 +50,14 @@ async function startWeb(agent: StorageAgent, page: WebSettings): Promise<Web> {
 }
 
 /** Until a signal; resolves with the exit status. */
-export function runStorage(settings: StorageSettings & CommonSettings & PageSettings & PanelSettings): Promise<number> {
+export function runStorage(
+  settings: StorageSettings & RootSettings & CommonSettings & PageSettings & PanelSettings,
+): Promise<number> {
   letHeapGrow()
   const { hardware, led } = settings
   return runProgram(settings, async (log, recent) => {
     const clock = new RealClock()
+    if (settings.rootMount === 'wait') await awaitDisk(settings, clock, log, () => recent.lines())
     const parts = await openPanel(settings, clock, log)
     const agent = await StorageAgent.start(settings, { clock, random: realRandom, log }).catch((error: unknown) => {
       showFailure(parts)

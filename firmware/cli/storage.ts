@@ -46,6 +46,15 @@ const SETTINGS = {
     { key: 'root', placeholder: 'DIR', help: 'where the footage goes, best the top of a disk of its own' },
     '/srv/homeward',
   ),
+  rootMount: oneOf(
+    {
+      key: 'root-mount',
+      placeholder: 'any|wait',
+      help: 'wait: until a disk is mounted at the root; meanwhile the serial console can make one ready',
+    },
+    ['any', 'wait'] as const,
+    'any',
+  ),
   listen: hostPort(
     { key: 'listen', placeholder: 'HOST:PORT', help: 'UDP address' },
     { host: '0.0.0.0', port: 7441 },

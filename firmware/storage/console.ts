@@ -1,7 +1,7 @@
 /** What a person types on a storage device's serial console. */
 import type { Resets } from '../link/device-resets.ts'
 import { type CommonOptions, commonCommands, describeSystem } from '../platform/console/common.ts'
-import type { ConsoleCommands } from '../platform/console/console.ts'
+import type { ConsoleCommand, ConsoleCommands } from '../platform/console/console.ts'
 import { HomewardError } from '../wire/errors.ts'
 import type { StorageAgent } from './agent.ts'
 import { openPairing } from './pairing.ts'
@@ -16,22 +16,54 @@ export interface StorageConsoleOptions extends CommonOptions {
 }
 
 const MIB = 1024 * 1024
+const NO_DISK = 'no disk for footage is there'
+const NO_DISK_HINT = '`disk` shows what there is; `disk prepare DEVICE` makes one ready.'
+
+/** What can be had before there is a disk: all that is about the machine itself. */
+export function waitingConsole(
+  options: CommonOptions & Pick<StorageConsoleOptions, 'board' | 'resets'>,
+): ConsoleCommands {
+  const noDisk = (usage: string, help: string): ConsoleCommand => ({
+    usage,
+    help,
+    run: () => {
+      throw new HomewardError('DISK_MISSING', NO_DISK, { hint: NO_DISK_HINT })
+    },
+  })
+  return {
+    info: infoCommand(options),
+    status: {
+      usage: '',
+      help: 'what it is doing, and why',
+      run: () => [`state: ${NO_DISK}, so nothing is recorded`, `next: ${NO_DISK_HINT}`],
+    },
+    setup: noDisk('[NAME]', 'makes a setup code, once there is a disk'),
+    claim: noDisk('', "makes the code for the page's first visitor, once there is a disk"),
+    name: noDisk('', 'the names of the cameras, once there is a disk'),
+    ...commonCommands(options),
+    ...resetCommands(options.resets),
+  }
+}
+
+function infoCommand({ system, board }: CommonOptions & { board: string }, uid?: string): ConsoleCommand {
+  return {
+    usage: '',
+    help: 'what this device is',
+    run: async () => [
+      'role: storage',
+      `board: ${board}`,
+      ...(uid === undefined ? [] : [`uid: ${uid}`]),
+      ...(await describeSystem(system)),
+      `node: ${process.versions.node}`,
+      `memory: ${Math.round(process.memoryUsage.rss() / MIB)} MiB`,
+    ],
+  }
+}
 
 export function storageConsole(agent: StorageAgent, options: StorageConsoleOptions): ConsoleCommands {
-  const { system, board, describe, claim, resets } = options
+  const { describe, claim, resets } = options
   return {
-    info: {
-      usage: '',
-      help: 'what this device is',
-      run: async () => [
-        'role: storage',
-        `board: ${board}`,
-        `uid: ${agent.identity.uid}`,
-        ...(await describeSystem(system)),
-        `node: ${process.versions.node}`,
-        `memory: ${Math.round(process.memoryUsage.rss() / MIB)} MiB`,
-      ],
-    },
+    info: infoCommand(options, agent.identity.uid),
     status: { usage: '', help: 'what it is doing, and why', run: async () => (await describe()).split('\n') },
     setup: {
       usage: '[NAME]',
@@ -60,6 +92,12 @@ export function storageConsole(agent: StorageAgent, options: StorageConsoleOptio
       },
     },
     ...commonCommands(options),
+    ...resetCommands(resets),
+  }
+}
+
+function resetCommands(resets: Resets): Record<'reset' | 'factory-reset', ConsoleCommand> {
+  return {
     reset: {
       usage: '',
       help: 'forgets the network; cameras and footage stay',

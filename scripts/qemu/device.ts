@@ -16,7 +16,7 @@ export interface DeviceKind {
   readonly footageDisk: string
 }
 
-export const CAMERA: DeviceKind = { board: 'qemu/camera', tap: 'camera', mac: '52:54:00:48:57:0c', footageDisk: '512M' }
+export const CAMERA: DeviceKind = { board: 'qemu/camera', tap: 'camera', mac: '52:54:00:48:57:0c', footageDisk: '256M' }
 export const STORAGE: DeviceKind = {
   board: 'qemu/storage',
   tap: 'storage',
