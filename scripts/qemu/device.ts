@@ -41,8 +41,7 @@ export class Device {
 
   /** Seconds since power on: by the clock, and of the host's processors. */
   #stamp(): string {
-    const s = (performance.now() - this.#onAtMs) / 1000
-    return `[${s.toFixed(2)} ${this.#machine?.processorS.toFixed(2)}] `
+    return `[${this.onForS.toFixed(2)} ${this.#machine?.processorS.toFixed(2)}] `
   }
 
   get machine(): Machine {
@@ -50,14 +49,30 @@ export class Device {
     return this.#machine
   }
 
-  /** Power on, until its shell answers; milliseconds that took. */
-  async start(): Promise<number> {
+  /** Power on, until its shell answers; milliseconds that took. An emulator that hangs gets one more try, which is told of. */
+  async start(changes: Partial<MachineOptions> = {}): Promise<number> {
+    try {
+      return await this.#start(changes)
+    } catch (error) {
+      process.stderr.write(`${this.board} did not start, once more: ${(error as Error).message}\n`)
+      await this.cut()
+      return this.#start(changes)
+    }
+  }
+
+  async #start(changes: Partial<MachineOptions>): Promise<number> {
     this.#onAtMs = performance.now()
-    this.#machine = new Machine(this.board, this.#options)
+    this.console.forget()
+    this.#machine = new Machine(this.board, { ...this.#options, ...changes })
     await this.console.open(this.#machine.consoleSocket)
     await this.console.seen(/homeward: started \S+ for \S+, slot [AB]/, START_WITHIN_MS)
     await this.console.seen(/# \S*$/, START_WITHIN_MS)
     return performance.now() - this.#onAtMs
+  }
+
+  /** Seconds since power on. */
+  get onForS(): number {
+    return (performance.now() - this.#onAtMs) / 1000
   }
 
   /** Until it has started again by itself, from the moment of this call on. */
@@ -96,7 +111,8 @@ export class Device {
       const found = 'error' in answer ? undefined : take(answer)
       if (found !== undefined) return found
       if (performance.now() > end) throw new Error(`${command}: not as wanted in time: ${JSON.stringify(answer)}`)
-      await new Promise((resolve) => setTimeout(resolve, 1000))
+      // Each answer costs an emulated processor the start of a program.
+      await new Promise((resolve) => setTimeout(resolve, 5_000))
     }
   }
 }

@@ -8,27 +8,37 @@ import { SOURCE } from '../image/places.ts'
 import { ask, findPrompt } from '../serial/dialog.ts'
 import { closePort, DEFAULT_BAUD, openPort } from '../serial/port.ts'
 import { CAMERA, Device, START_WITHIN_MS, STORAGE } from './device.ts'
+import { type Film, playDisk } from './film.ts'
+import { filmFaults } from './film-check.ts'
 import { HOST, Network } from './network.ts'
+import { readStatus, type Seen } from './seen.ts'
 import { Server } from './server.ts'
 
 const run = promisify(execFile)
 
 /** In emulation on two slow cores, from one state to the next. */
-export const CHANGE_WITHIN_MS = 240_000
+export const CHANGE_WITHIN_MS = 480_000
 const CONSOLE_WITHIN_MS = 60_000
 
+const LOOK_EVERY_MS = 2_000
+/** Fragments, or seconds. */
+const NEAR = 15
+/** As board/qemu/camera films: a fragment is a second at ten frames. */
+const PICTURE_SIZE = '320x180'
+const FRAMES_EACH = 10
+
+/** Of `storage verify`, what the tests read. */
+export interface Verified {
+  readonly fragments: number
+  readonly gaps: readonly {
+    readonly log: string
+    readonly first: number
+    readonly last: number
+    readonly reason: string
+  }[]
+}
+
 export const say = (text: string) => process.stderr.write(`${(performance.now() / 1000).toFixed(0)} s  ${text}\n`)
-
-/** Fragments as the camera counts them since its agent's start. */
-export interface Counts {
-  readonly captured: number
-  readonly acked: number
-}
-
-export const countsOf = ({ seq }: Record<string, unknown>): Counts => {
-  const { captured, acked } = (seq ?? {}) as { captured?: number | null; acked?: number | null }
-  return { captured: captured ?? 0, acked: acked ?? 0 }
-}
 
 export class ImageHome {
   readonly folder: string
@@ -72,15 +82,27 @@ export class ImageHome {
     await storage.console.run(
       `echo 'p2p = "${HOST}:${this.#server.port}"' >/data/homeward/settings.toml; sv restart /run/service/storage`,
     )
-    await storage.until('storage status', () => true, CHANGE_WITHIN_MS)
+    await this.#answers(storage)
     const code = (await this.serial(storage, 'setup Porch')).find((line) => line.startsWith('code: '))?.slice(6)
     if (code === undefined) throw new Error('no code in the answer to `setup`')
-    await camera.until('camera status', () => true, CHANGE_WITHIN_MS)
+    await this.#answers(camera)
     const port = await camera.machine.provisioningPort()
-    const { stdout } = await run(join(SOURCE, 'scripts/provision'), [port, code, 'Porch'], {
-      timeout: CHANGE_WITHIN_MS,
+    const provision = () => run(join(SOURCE, 'scripts/provision'), [port, code, 'Porch'], { timeout: CHANGE_WITHIN_MS })
+    const { stdout } = await provision().catch((error: Error) => {
+      say(`scripts/provision, once more: ${error.message.trim()}`)
+      return provision()
     })
     return stdout.trim()
+  }
+
+  /** Until the agent behind a device's serial console is there. */
+  async #answers(device: Device): Promise<void> {
+    const end = performance.now() + CHANGE_WITHIN_MS
+    while (performance.now() < end) {
+      const lines = await this.serial(device, 'help').catch((error: Error) => say(`${device.board}: ${error.message}`))
+      if (lines !== undefined) return
+    }
+    throw new Error(`the serial console of ${device.board} does not answer`)
   }
 
   /** The answer of a device's serial console, on its second port. Rejects when it is an error. */
@@ -96,30 +118,52 @@ export class ImageHome {
     }
   }
 
-  counts(): Promise<Counts> {
-    return this.camera.ask('camera status').then(countsOf)
-  }
-
-  /** Until the camera, in its present start, has this many fragments acknowledged. */
-  acked(count: number): Promise<Counts> {
-    const enough = (answer: Record<string, unknown>) => (countsOf(answer).acked >= count ? countsOf(answer) : undefined)
-    return this.camera.until('camera status', enough, CHANGE_WITHIN_MS)
+  /** Until the camera says of itself, on its serial console, what is wanted. */
+  async seen(isWanted: (seen: Seen) => boolean, withinMs = CHANGE_WITHIN_MS): Promise<Seen> {
+    const end = performance.now() + withinMs
+    for (;;) {
+      const lines = await this.serial(this.camera, 'status').catch((error: Error) => [error.message])
+      const seen = readStatus(lines)
+      if (seen !== undefined && isWanted(seen)) return seen
+      if (performance.now() > end) throw new Error(`the camera does not say what is wanted:\n${lines.join('\n')}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    }
   }
 
   /** Until nothing older than a few seconds waits on the card. */
-  caughtUp(): Promise<true> {
-    const isNear = (answer: Record<string, unknown>) => {
-      const { captured, acked } = countsOf(answer)
-      const { onCard } = (answer.ledger ?? {}) as { onCard?: number | null }
-      return acked > 0 && captured - acked < 10 && (onCard ?? 0) < 10 ? true : undefined
-    }
-    return this.camera.until('camera status', isNear, CHANGE_WITHIN_MS)
+  caughtUp(): Promise<Seen> {
+    return this.seen(
+      ({ captured, acked, oldestS, cardInUse, path }) =>
+        path !== undefined && cardInUse && acked > 0 && captured - acked < NEAR && oldestS < NEAR,
+    )
   }
 
   /** Everything that is stored is whole and accounted for, read back by the storage device. */
-  async verify(): Promise<void> {
+  async verify(): Promise<Verified> {
     const answer = await this.storage.ask('storage verify --deep')
     if (answer.ok !== true) throw new Error(`verify: ${JSON.stringify(answer)}`)
+    return answer as unknown as Verified
+  }
+
+  /**
+   * The end of a test: the storage device says what it has and puts its disk in order, both lose their power, and what is on the
+   * disk is compared with that and with what the camera showed. Throws with all that is wrong.
+   */
+  async checkDisk(): Promise<Film> {
+    const { gaps } = await this.verify()
+    await this.storage.console.run('sv -w 30 down /run/service/storage; sync', CHANGE_WITHIN_MS)
+    await Promise.all([this.storage.cut(), this.camera.cut()])
+    const film = playDisk(join(this.folder, STORAGE.tap, 'footage.img'), this.folder)
+    const { files, fragments } = film
+    const logs = new Set(fragments.map(({ log }) => log))
+    const longest = Math.max(...fragments.map(({ durationMs }) => durationMs))
+    say(
+      `${files.length} files, ${fragments.length} fragments of ${logs.size} logs, the longest ${longest.toFixed(0)} ms`,
+    )
+    for (const { log, first, last, reason } of gaps) say(`gap: log ${log}, ${first} to ${last}, ${reason}`)
+    const faults = filmFaults(film, gaps, PICTURE_SIZE, FRAMES_EACH)
+    if (faults.length > 0) throw new Error(faults.join('\n'))
+    return film
   }
 
   async close(): Promise<void> {
