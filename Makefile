@@ -9,7 +9,7 @@ IMAGE_TOOLS := git squashfs-tools:mksquashfs mtools:mcopy dosfstools:mkfs.vfat e
 	gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a pkgconf:pkg-config
 
 .DEFAULT_GOAL := help
-.PHONY: help console demo test bench soak netlab build list image rootfs flash qemu ota size-report test-image clean
+.PHONY: help console demo test bench soak netlab build list image rootfs flash qemu ota size-report boot-tools test-image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -77,11 +77,14 @@ qemu: $(PACKAGES) ## BOARD=qemu/…: a virtual device, its serial console on thi
 	@scripts/need qemu-system-arm:qemu-system-aarch64 u-boot-qemu:/usr/lib/u-boot/qemu_arm64/u-boot.bin
 	@exec $(NODE) --import tsx scripts/qemu/run.ts "$(BOARD)"
 
-test-image: build ## two virtual devices from their images, as root: they start, film, and what they film is kept
+boot-tools:
 	@scripts/need $(IMAGE_TOOLS) ffmpeg iproute2:ip dnsmasq-base:dnsmasq
 	@scripts/need qemu-system-arm:qemu-system-aarch64 u-boot-qemu:/usr/lib/u-boot/qemu_arm64/u-boot.bin
+
+test-image: build boot-tools ## two virtual devices from their images, as root: they start, film, and what they film is kept
 	@for board in qemu/camera qemu/storage; do nice -n 10 $(NODE) --import tsx scripts/image/run.ts $$board || exit 1; done
 	@$(NODE) --import tsx scripts/qemu/image-test.ts
+	@$(NODE) --import tsx scripts/qemu/faults-test.ts
 	@exec $(NODE) --import tsx scripts/qemu/update-test.ts
 
 clean: ## remove what was built and installed

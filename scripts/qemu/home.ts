@@ -38,7 +38,9 @@ export interface Verified {
   }[]
 }
 
-export const say = (text: string) => process.stderr.write(`${(performance.now() / 1000).toFixed(0)} s  ${text}\n`)
+export const say = (text: string): void => {
+  process.stderr.write(`${(performance.now() / 1000).toFixed(0)} s  ${text}\n`)
+}
 
 export class ImageHome {
   readonly folder: string
@@ -82,10 +84,10 @@ export class ImageHome {
     await storage.console.run(
       `echo 'p2p = "${HOST}:${this.#server.port}"' >/data/homeward/settings.toml; sv restart /run/service/storage`,
     )
-    await this.#answers(storage)
+    await this.answers(storage)
     const code = (await this.serial(storage, 'setup Porch')).find((line) => line.startsWith('code: '))?.slice(6)
     if (code === undefined) throw new Error('no code in the answer to `setup`')
-    await this.#answers(camera)
+    await this.answers(camera)
     const port = await camera.machine.provisioningPort()
     const provision = () => run(join(SOURCE, 'scripts/provision'), [port, code, 'Porch'], { timeout: CHANGE_WITHIN_MS })
     const { stdout } = await provision().catch((error: Error) => {
@@ -95,12 +97,15 @@ export class ImageHome {
     return stdout.trim()
   }
 
-  /** Until the agent behind a device's serial console is there. */
-  async #answers(device: Device): Promise<void> {
+  /** The answer of a device's serial console, once its agent is there. */
+  async answers(device: Device, line = 'help'): Promise<readonly string[]> {
     const end = performance.now() + CHANGE_WITHIN_MS
     while (performance.now() < end) {
-      const lines = await this.serial(device, 'help').catch((error: Error) => say(`${device.board}: ${error.message}`))
-      if (lines !== undefined) return
+      const lines = await this.serial(device, line).catch((error: Error) => {
+        say(`${device.board}: ${error.message}`)
+        return undefined
+      })
+      if (lines !== undefined) return lines
     }
     throw new Error(`the serial console of ${device.board} does not answer`)
   }

@@ -113,6 +113,16 @@ export class Machine {
     })
   }
 
+  /** Pulls the card out of its slot. */
+  async eject(drive: 'footage'): Promise<void> {
+    await this.monitor(`eject -f ${drive}`)
+  }
+
+  /** Puts it back. */
+  async insert(drive: 'footage'): Promise<void> {
+    await this.monitor(`change ${drive} ${join(this.folder, `${drive}.img`)} raw`)
+  }
+
   /** The host's pty of the second serial port. */
   async provisioningPort(): Promise<string> {
     const said = await this.monitor('info chardev')

@@ -112,6 +112,14 @@ export const SUITES: readonly Suite[] = [
     withinS: 3600,
   },
   {
+    name: 'images',
+    what: 'two virtual devices from their images, as root: every fault seen from outside, and the updates',
+    file: 'scripts/qemu/boot-test.ts',
+    args: ['all'],
+    env: {},
+    withinS: 14_400,
+  },
+  {
     name: 'programs',
     what: 'the three programs for 10 minutes, with faults from a seed',
     file: 'scripts/soak/programs.ts',
