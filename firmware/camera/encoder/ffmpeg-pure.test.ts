@@ -20,27 +20,27 @@ function commandFor(spec: string): FfmpegCommandLine {
 const COMMANDS: [string, string, string][] = [
   [
     'v4l2:/dev/video0',
-    '-loglevel level+warning -f v4l2 -input_format h264 -i /dev/video0',
+    '-loglevel level+warning -fpsprobesize 0 -f v4l2 -input_format h264 -i /dev/video0',
     `-map 0:v:0 -c:v copy ${FRAGMENTED}`,
   ],
   [
     'v4l2:/dev/video2,codec=h265,size=1280x720,fps=30000/1001',
-    '-loglevel level+warning -f v4l2 -input_format hevc -framerate 30000/1001 -video_size 1280x720 -i /dev/video2',
+    '-loglevel level+warning -fpsprobesize 0 -f v4l2 -input_format hevc -framerate 30000/1001 -video_size 1280x720 -i /dev/video2',
     `-map 0:v:0 -c:v copy -tag:v hvc1 ${FRAGMENTED}`,
   ],
   [
     'v4l2:/dev/video1,encode=v4l2m2m,size=1280x720,fps=25',
-    '-loglevel level+warning -f v4l2 -framerate 25/1 -video_size 1280x720 -i /dev/video1',
+    '-loglevel level+warning -fpsprobesize 0 -f v4l2 -framerate 25/1 -video_size 1280x720 -i /dev/video1',
     `-map 0:v:0 -c:v h264_v4l2m2m -pix_fmt nv12 -g 25 -bf 0 -b:v 2000k ${FRAGMENTED}`,
   ],
   [
     'v4l2:/dev/video1,codec=h265,encode=rkmpp,gop=50,bitrate=4000',
-    '-loglevel level+warning -f v4l2 -i /dev/video1',
+    '-loglevel level+warning -fpsprobesize 0 -f v4l2 -i /dev/video1',
     `-map 0:v:0 -c:v hevc_rkmpp -pix_fmt nv12 -g 50 -bf 0 -b:v 4000k -tag:v hvc1 ${FRAGMENTED}`,
   ],
   [
     'v4l2:/dev/video0,encode=x264,size=320x180,fps=10',
-    '-loglevel level+warning -f v4l2 -framerate 10/1 -video_size 320x180 -i /dev/video0',
+    '-loglevel level+warning -fpsprobesize 0 -f v4l2 -framerate 10/1 -video_size 320x180 -i /dev/video0',
     '-map 0:v:0 -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 10 -keyint_min 10 ' +
       `-sc_threshold 0 -b:v 2000k ${FRAGMENTED}`,
   ],
