@@ -18,7 +18,13 @@ export function v4l2Command(source: V4l2Source): FfmpegCommandLine {
   const { codec, encoding } = source
   const format = codec === 'h265' ? 'hevc' : 'h264'
   // It would look at 20 frames before the first one leaves, to estimate a rate that the camera says by itself.
-  const options = quiet(['-fpsprobesize', '0', '-f', 'v4l2', ...(encoding === undefined ? ['-input_format', format] : [])])
+  const options = quiet([
+    '-fpsprobesize',
+    '0',
+    '-f',
+    'v4l2',
+    ...(encoding === undefined ? ['-input_format', format] : []),
+  ])
   if (source.rate !== undefined) options.push('-framerate', `${source.rate.frames}/${source.rate.perSeconds}`)
   if (source.size !== undefined) options.push('-video_size', `${source.size.width}x${source.size.height}`)
   return {
