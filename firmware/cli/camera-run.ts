@@ -8,7 +8,7 @@ import { realRandom } from '../platform/random.ts'
 import { realSystem } from '../platform/system-real.ts'
 import { type CommonSettings, runProgram } from './agent-process.ts'
 import { describeStatus } from './camera-text.ts'
-import { openPanel, type PanelSettings, showFailure } from './front-panel.ts'
+import { openPanel, type PanelSettings, petWhileStarting, showFailure } from './front-panel.ts'
 
 /** Until a signal; resolves with the exit status. */
 export function runCamera(settings: CameraSettings & CommonSettings & PanelSettings): Promise<number> {
@@ -17,10 +17,13 @@ export function runCamera(settings: CameraSettings & CommonSettings & PanelSetti
   return runProgram(settings, async (log, recent) => {
     const clock = new RealClock()
     const parts = await openPanel(settings, clock, log)
-    const agent = await CameraAgent.start(settings, { clock, random: realRandom, log }).catch((error: unknown) => {
-      showFailure(parts)
-      throw error
-    })
+    const started = petWhileStarting(parts, clock)
+    const agent = await CameraAgent.start(settings, { clock, random: realRandom, log })
+      .catch((error: unknown) => {
+        showFailure(parts)
+        throw error
+      })
+      .finally(started)
     const panel =
       hardware === undefined || parts === undefined
         ? undefined

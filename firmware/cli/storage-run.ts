@@ -11,7 +11,7 @@ import { Web, type WebSettings } from '../storage/web/web.ts'
 import { HomewardError } from '../wire/errors.ts'
 import { type CommonSettings, runProgram } from './agent-process.ts'
 import { awaitDisk } from './await-disk.ts'
-import { openPanel, type PanelSettings, showFailure } from './front-panel.ts'
+import { openPanel, type PanelSettings, petWhileStarting, showFailure } from './front-panel.ts'
 import { describeStorage } from './storage-text.ts'
 
 export interface RootSettings {
@@ -39,10 +39,11 @@ function pageSettings({ http, httpTls, httpCert, httpKey, httpNames }: PageSetti
   return { ...http, tls: httpTls === 'on', certificate, names: httpNames }
 }
 
-/** Without it nothing is recorded either: whoever starts the agent is told what stands in the way. */
-async function startWeb(agent: StorageAgent, page: WebSettings): Promise<Web> {
+/** Undefined when it is off. Without one that is wanted nothing is recorded either: whoever starts the agent is told what stands in the way. */
+async function startPage(agent: StorageAgent, settings: PageSettings): Promise<Web | undefined> {
   try {
-    return await Web.start(agent, page)
+    const page = pageSettings(settings)
+    return page === undefined ? undefined : await Web.start(agent, page)
   } catch (error) {
     await agent.close()
     throw error
@@ -59,15 +60,16 @@ export function runStorage(
     const clock = new RealClock()
     if (settings.rootMount === 'wait') await awaitDisk(settings, clock, log, () => recent.lines())
     const parts = await openPanel(settings, clock, log)
+    const started = petWhileStarting(parts, clock)
     const agent = await StorageAgent.start(settings, { clock, random: realRandom, log }).catch((error: unknown) => {
+      started()
       showFailure(parts)
       throw error
     })
     log.info({ uid: agent.identity.uid, listen: agent.listen, root: agent.root }, 'storage agent is up')
     const { recovery } = agent.archive
     if (recovery.files > 0) log.info(recovery, 'files that were open at the last end are put right')
-    const page = pageSettings(settings)
-    const web = page === undefined ? undefined : await startWeb(agent, page)
+    const web = await startPage(agent, settings).finally(started)
     const panel =
       hardware === undefined || parts === undefined
         ? undefined
