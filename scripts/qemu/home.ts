@@ -82,7 +82,8 @@ export class ImageHome {
   async provision(): Promise<string> {
     const { storage, camera } = this
     await storage.console.run(
-      `echo 'p2p = "${HOST}:${this.#server.port}"' >/data/homeward/settings.toml; sv restart /run/service/storage`,
+      `echo 'p2p = "${HOST}:${this.#server.port}"' >/data/homeward/settings.toml; sv -w 60 restart /run/service/storage`,
+      CHANGE_WITHIN_MS,
     )
     await this.answers(storage)
     const code = (await this.serial(storage, 'setup Porch')).find((line) => line.startsWith('code: '))?.slice(6)
