@@ -54,8 +54,8 @@ export class ImageHome {
   constructor() {
     const kept = process.env.IMAGE_TEST_FOLDER
     this.#kept = kept !== undefined
-    // So that emulators and the namespace go as well: they are let go of at the exit.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+    // So that emulators and the namespace go as well: they are let go of at the exit, which a second signal must not cut short.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
     this.folder = kept ?? mkdtempSync(join(tmpdir(), 'homeward-image-'))
     mkdirSync(this.folder, { recursive: true })
     this.#network = new Network([CAMERA.tap, STORAGE.tap], this.folder)
