@@ -266,10 +266,13 @@ class Session {
     const ones = this.#archive.fragmentsOf(file).flatMap(({ camera, log, seq }) => {
       return this.#told.get(nameOf(camera, log, seq)) ?? []
     })
+    const before = ones.map(({ expired }) => expired)
     for (const one of ones) one.expired = 'asked'
-    await this.#do(this.#archive.expire(file, 'old'), () => {
-      for (const one of ones) one.expired = 'done'
+    const expiring = this.#archive.expire(file, 'old').then((outcome) => {
+      // Gone: it was dated anew meanwhile, and has another name.
+      for (const [at, one] of ones.entries()) one.expired = outcome === 'expired' ? 'done' : (before[at] ?? 'no')
     })
+    await this.#do(expiring)
   }
 }
 
