@@ -14,7 +14,7 @@ export interface FilmFile {
   /** Frames from each key frame up to the next. */
   readonly frames: readonly number[]
   readonly fragments: readonly Fragment[]
-  /** Of a picture in the middle, eight columns from left to right, a little below the middle. */
+  /** Of a picture in the middle, eight columns from left to right, below the lines of text that vivid lays over it. */
   readonly columns: readonly Rgb[]
 }
 
@@ -62,7 +62,7 @@ function playFile(file: string, path: string): FilmFile {
   const middle = Math.floor(frames.reduce((sum, count) => sum + count, 0) / 2)
   const one = ['-vf', `select=eq(n\\,${middle})`, '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'rgb24']
   const pixels = runForBytes('ffmpeg', ['-v', 'error', '-i', file, ...one, '-'])
-  const row = Math.floor(height * 0.7)
+  const row = Math.floor(height * 0.92)
   const columns = Array.from({ length: COLUMNS }, (_, column): Rgb => {
     const at = 3 * (row * width + Math.floor(((column + 0.5) * width) / COLUMNS))
     return [pixels[at] ?? 0, pixels[at + 1] ?? 0, pixels[at + 2] ?? 0]
