@@ -23,7 +23,7 @@ const AT_ONCE = 2
 /** More failed files than this are no matter of a busy machine. */
 const AGAIN_MAX = 6
 /** Fewer passed tests than this means that some were lost, not that all is well. */
-const FLOOR = 1800
+const FLOOR = 1950
 
 interface Outcome {
   readonly file: string
