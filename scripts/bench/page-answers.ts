@@ -28,7 +28,7 @@ export async function pageAnswers({ home, owner, cameras: count, dayMs }: Month)
     if (spans[0]?.state !== 'stored') throw new HomewardError('INTERNAL', 'the timeline of that day is empty')
     const noonMs = dayMs + 12 * HOUR_MS
     const playlists = await repeated(TIMES, (index) =>
-      owner.ask(`${below(index)}/playlist.m3u8?from=${noonMs}&to=${noonMs + HOUR_MS}`, agent),
+      owner.ask(`${below(index)}/playlist.m3u8?from=${noonMs}&to=${noonMs + HOUR_MS}&times=stored`, agent),
     )
     const fragments = await firstBytes(owner, agent, home.disk, below(0), String(playlists[0]?.body))
     const row = (name: string, most: number, ours: readonly number[], notes: readonly string[] = []): Row => ({

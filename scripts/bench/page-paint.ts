@@ -41,7 +41,7 @@ export async function pagePaint({ home, owner, cameras }: Month): Promise<Row[]>
       await devtools.send('Network.clearBrowserCache')
       await page.goto(url)
       listed.push(await page.evaluate<number>(whenListed(cameras + 1)))
-      painted.push(await page.evaluate<number>(`performance.getEntriesByName('first-contentful-paint')[0].startTime`))
+      painted.push(await page.evaluate<number>(WHEN_PAINTED))
     }
 
     const { firstMs, lastMs } = camera.stored
@@ -65,6 +65,14 @@ export async function pagePaint({ home, owner, cameras }: Month): Promise<Row[]>
     await browser.close()
   }
 }
+
+const WHEN_PAINTED = `new Promise((resolve) => {
+  const look = (list) => {
+    const [entry] = list.getEntriesByName('first-contentful-paint')
+    if (entry !== undefined) resolve(entry.startTime)
+  }
+  new PerformanceObserver(look).observe({ type: 'paint', buffered: true })
+})`
 
 const whenListed = (count: number) => `new Promise((resolve) => {
   const look = () =>
