@@ -15,10 +15,10 @@ interface Part {
   readonly withinS: number
 }
 
-const IMAGE: Part = { file: 'scripts/qemu/image-test.ts', withinS: 1800 }
+const IMAGE: Part = { file: 'scripts/qemu/image-test.ts', withinS: 900 }
 const FAULTS: Part = { file: 'scripts/qemu/faults-test.ts', withinS: 5400 }
 const UPDATES: Part = { file: 'scripts/qemu/update-test.ts', withinS: 3600 }
-const BUILD_WITHIN_S = 1200
+const BUILD_WITHIN_S = 900
 
 const wanted = process.argv[2]
 const print = (line: string) => process.stdout.write(`${line}\n`)
@@ -75,6 +75,15 @@ const counts = { passed: 0, failed: 0, skipped: 0 }
 const startMs = performance.now()
 const minutes = () => ((performance.now() - startMs) / 60_000).toFixed(1)
 
+async function runPart({ file, withinS }: Part): Promise<typeof counts> {
+  const env = wanted === 'all' ? { HOMEWARD_FAULTS: 'all' } : {}
+  const { status, output } = await runFor([file], env, withinS)
+  const { passed, failed, skipped, total } = parseSummary(output)
+  if (status === null) print(`${file} did not end within ${withinS} s`)
+  else if (total === 0) print(`${file}: no test ran (exit status ${status})`)
+  return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, skipped }
+}
+
 async function runAll(parts: readonly Part[]): Promise<void> {
   for (const board of ['qemu/camera', 'qemu/storage']) {
     const { status } = await runFor(['scripts/image/run.ts', board], {}, BUILD_WITHIN_S)
@@ -84,15 +93,18 @@ async function runAll(parts: readonly Part[]): Promise<void> {
     return
   }
   print(`both images after ${minutes()} min`)
-  for (const { file, withinS } of parts) {
-    const { status, output } = await runFor([file], wanted === 'all' ? { HOMEWARD_FAULTS: 'all' } : {}, withinS)
-    const { passed, failed, skipped, total } = parseSummary(output)
+  for (const part of parts) {
+    let outcome = await runPart(part)
+    // Emulators on a busy machine: what fails in a sample is tried once more, as `make test` does it.
+    if (outcome.failed > 0 && wanted === 'sample') {
+      print(`${part.file}: ${outcome.passed} passed, ${outcome.failed} failed; again`)
+      outcome = await runPart(part)
+    }
+    const { passed, failed, skipped } = outcome
     counts.passed += passed
     counts.skipped += skipped
-    counts.failed += status !== 0 && failed === 0 ? 1 : failed
-    if (status === null) print(`${file} did not end within ${withinS} s`)
-    else if (total === 0) print(`${file}: no test ran (exit status ${status})`)
-    print(`${file}: ${passed} passed, ${failed} failed, after ${minutes()} min`)
+    counts.failed += failed
+    print(`${part.file}: ${passed} passed, ${failed} failed, after ${minutes()} min`)
   }
 }
 
